@@ -1,0 +1,12 @@
+//! Record → normal form → match keys → hashed identity.
+
+/// Which of the two classes of match keys a key is of; each has its own OPRF key, table, ceilings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyClass {
+    Narrow,
+    Wide,
+}
+
+/// SHA-512/256 of one match key: all of a person that the protocol ever touches. Guessable, so never logged.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HashedIdentity([u8; 32]);

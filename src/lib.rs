@@ -1,0 +1,4 @@
+//! tacit: privacy-preserving list matching.
+
+pub mod exchange;
+pub mod identity;
