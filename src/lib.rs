@@ -3,3 +3,4 @@
 pub mod exchange;
 pub mod identity;
 pub mod oprf;
+pub mod pairing;
