@@ -49,8 +49,6 @@ pub struct TableChunk {
 /// Why a side ended the session early; all that it tells the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AbortReason {
-    /// What the two offered differs; both have both offers and can say in which field.
-    TermsDiffer,
     /// The receiver of this broke the protocol, says its sender.
     Misbehaved,
     /// The receiver of this made no progress in time.

@@ -130,6 +130,11 @@ impl PublicKey {
         })
     }
 
+    /// x·G for a secret x that is no OPRF key.
+    pub fn of_scalar(secret: &Scalar) -> Self {
+        Self::from_point(RistrettoPoint::mul_base(secret))
+    }
+
     pub fn encoded(&self) -> &[u8; ELEMENT_BYTES] {
         &self.encoded
     }

@@ -1,0 +1,146 @@
+//! Release: s·M with a proof that it is to M what s·G is to G; and what it opens.
+//!
+//! Layout: s·M (32 bytes), proof (64). `docs/protocol.md` §9.
+
+use super::agreement::{AgreementFault, SignedAgreement};
+use super::layout::Reader;
+use super::offer::Mediator;
+use super::requester::Asked;
+use super::table::{ReleaseSecret, TableKey};
+use super::{ByClass, PeerMisbehaved, Role, SessionId};
+use crate::identity::HashedIdentity;
+use crate::oprf::{self, Proof, PublicKey, proof};
+use curve25519_dalek::RistrettoPoint;
+use rand_core::CryptoRng;
+
+/// Bytes of a Release message.
+pub const RELEASE_BYTES: usize = 32 + Proof::BYTES;
+
+/// What opens one side's tables.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Release {
+    escrowed: RistrettoPoint,
+    proof: Proof,
+}
+
+/// What a node keeps, durably, before its signature leaves: with the peer's release, from the peer
+/// or from the mediator, it gives this side's answers, also after a crash.
+pub struct SignedState {
+    pub session: SessionId,
+    pub role: Role,
+    pub mediator: Mediator,
+    pub(super) asked: ByClass<Asked>,
+    /// s·G of the peer.
+    pub(super) peer_release: PublicKey,
+}
+
+/// For each key class, the requested identities that the peer holds.
+pub type Held = ByClass<Vec<HashedIdentity>>;
+
+/// A doubly signed agreement with both releases: proof to a third party of what was exchanged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub agreement: SignedAgreement,
+    pub initiator_release: Option<Release>,
+    pub responder_release: Option<Release>,
+}
+
+impl Release {
+    pub(super) fn of(
+        secret: &ReleaseSecret,
+        session: &SessionId,
+        role: Role,
+        mediator: &Mediator,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let context = context(session, role);
+        Self {
+            escrowed: secret.escrowed(mediator),
+            proof: proof::prove_equality(
+                proof::RELEASE,
+                &context,
+                secret.scalar(),
+                mediator.point(),
+                rng,
+            ),
+        }
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.escrowed.compress().to_bytes().to_vec();
+        out.extend_from_slice(&self.proof.encode());
+        out
+    }
+
+    /// Reads the layout. `None` when it is another.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        let escrowed = oprf::decode_element(&reader.array()?, 0).ok()?;
+        let proof = Proof::decode(&reader.array()?).ok()?;
+        reader.at_end()?;
+        Some(Self { escrowed, proof })
+    }
+
+    /// Checks that this opens the tables of the side in `role` that committed to `public` = s·G.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::WrongRelease`].
+    pub fn verify(
+        &self,
+        session: &SessionId,
+        role: Role,
+        mediator: &Mediator,
+        public: &PublicKey,
+    ) -> Result<(), PeerMisbehaved> {
+        let context = context(session, role);
+        proof::verify_equality(
+            proof::RELEASE,
+            &context,
+            public,
+            mediator.point(),
+            &self.escrowed,
+            &self.proof,
+        )
+        .map_err(|_| PeerMisbehaved::WrongRelease)
+    }
+}
+
+impl SignedState {
+    /// Checks the peer's release, opens its tables and looks this side's tags up.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::WrongRelease`]: nothing was opened.
+    /// [`PeerMisbehaved::TableDoesNotOpen`], [`PeerMisbehaved::TableNotSorted`]: the holder committed to a bad table.
+    pub fn open(&self, release: &Release) -> Result<Held, PeerMisbehaved> {
+        release.verify(
+            &self.session,
+            self.role.other(),
+            &self.mediator,
+            &self.peer_release,
+        )?;
+        self.asked.as_ref().try_map(|class, asked| {
+            let key =
+                TableKey::derive(&release.escrowed, &self.peer_release, &self.mediator, class);
+            let table = key.open(&asked.sealed, asked.table_ceiling)?;
+            let found = table.look_up(&asked.tags);
+            Ok(asked
+                .inputs
+                .iter()
+                .zip(found)
+                .filter_map(|(input, found)| found.then_some(*input))
+                .collect())
+        })
+    }
+}
+
+impl From<AgreementFault> for super::Error {
+    fn from(fault: AgreementFault) -> Self {
+        PeerMisbehaved::Agreement(fault).into()
+    }
+}
+
+fn context(session: &SessionId, role: Role) -> Vec<u8> {
+    let mut context = session.0.to_vec();
+    context.push(role.byte());
+    context
+}
