@@ -1,0 +1,401 @@
+//! A date of birth as people write it. `docs/matching.md` §6.
+//!
+//! Handed one cell; reads every common order and separator, month names in three languages, Roman
+//! months, spreadsheet serials and partial dates. Knows no today: age is judged in
+//! [`reading`](super::reading).
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::tables;
+
+/// The years a date of birth may have.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=2035;
+/// A two-digit year below this one is after 2000.
+const CENTURY_TURN: i32 = 12;
+/// The longest cell that is tried, in bytes.
+const CELL_BYTES_MAX: usize = 100;
+
+/// A date of birth, or as much of one as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BirthDate {
+    pub year: i32,
+    /// 1 to 12.
+    pub month: Option<u8>,
+    /// 1 to 31; only with a month.
+    pub day: Option<u8>,
+    /// Day and month could be taken for each other: both are at most 12, differ, and a slash parts them.
+    pub ambiguous: bool,
+}
+
+/// Reads a date; nothing when the cell is no date.
+pub fn parse(cell: &str) -> Option<BirthDate> {
+    if cell.len() > CELL_BYTES_MAX {
+        return None;
+    }
+    let text: String = cell.nfkc().collect::<String>().trim().to_lowercase();
+    let text = without_year_word(&text);
+    if let Some(date) = spreadsheet_serial(text).or_else(|| compact(text)) {
+        return date.checked();
+    }
+    let tokens = tokens(without_time(text));
+    let numbers: Vec<&str> = tokens
+        .iter()
+        .copied()
+        .filter(|token| is_number(token))
+        .collect();
+    let month = tokens.iter().find_map(|token| month(token));
+    let years: Vec<i32> = numbers
+        .iter()
+        .filter(|n| n.len() == 4)
+        .filter_map(|n| n.parse().ok())
+        .collect();
+    let rest: Vec<i32> = numbers
+        .iter()
+        .filter(|n| n.len() <= 2)
+        .filter_map(|n| n.parse().ok())
+        .collect();
+    let year_first = numbers.first().is_some_and(|first| first.len() == 4);
+    if let Some(month) = month {
+        let (year, day) = match (&years[..], &rest[..]) {
+            ([year, ..], rest) => (*year, rest.first().copied()),
+            ([], [day, year]) => (century(*year), Some(*day)),
+            _ => return None,
+        };
+        return Loose {
+            year,
+            month: Some(i32::from(month)),
+            day,
+            ambiguous: false,
+        }
+        .checked();
+    }
+    let loose = match (&years[..], &rest[..]) {
+        ([year], [month, day]) if year_first => Loose::ordered(*year, *day, *month),
+        ([year], [day, month]) => Loose {
+            ambiguous: text.contains('/'),
+            ..Loose::ordered(*year, *day, *month)
+        },
+        ([year], [month]) => Loose {
+            year: *year,
+            month: Some(*month),
+            day: None,
+            ambiguous: false,
+        },
+        ([year], []) => Loose {
+            year: *year,
+            month: None,
+            day: None,
+            ambiguous: false,
+        },
+        ([], [day, month, year]) if numbers.len() == 3 => Loose {
+            ambiguous: text.contains('/'),
+            ..Loose::ordered(century(*year), *day, *month)
+        },
+        _ => return None,
+    };
+    loose.checked()
+}
+
+impl BirthDate {
+    /// Year, and the unordered pair of day and month: a swap of the two gives the same. Full dates only.
+    pub fn full(&self) -> Option<String> {
+        let (month, day) = (self.month?, self.day?);
+        Some(format!(
+            "{:04}{:02}{:02}",
+            self.year,
+            month.min(day),
+            month.max(day)
+        ))
+    }
+
+    /// Year and month.
+    pub fn year_month(&self) -> Option<String> {
+        self.month
+            .map(|month| format!("{:04}{month:02}", self.year))
+    }
+
+    /// Year alone.
+    pub fn year(&self) -> String {
+        format!("{:04}", self.year)
+    }
+}
+
+/// A date before its parts are checked.
+struct Loose {
+    year: i32,
+    month: Option<i32>,
+    day: Option<i32>,
+    ambiguous: bool,
+}
+
+impl Loose {
+    /// Day and month in the order in which they were written, put right when only the other order is a date.
+    fn ordered(year: i32, day: i32, month: i32) -> Self {
+        let (day, month) = if month > 12 && day <= 12 {
+            (month, day)
+        } else {
+            (day, month)
+        };
+        Self {
+            year,
+            month: Some(month),
+            day: Some(day),
+            ambiguous: false,
+        }
+    }
+
+    /// Drops a month or day that cannot be; nothing is left of a date whose year cannot be.
+    fn checked(self) -> Option<BirthDate> {
+        if !YEARS.contains(&self.year) {
+            return None;
+        }
+        let month = self
+            .month
+            .and_then(|month| u8::try_from(month).ok())
+            .filter(|month| (1..=12).contains(month));
+        let day = self
+            .day
+            .and_then(|day| u8::try_from(day).ok())
+            .filter(|day| (1..=31).contains(day));
+        let day = day.filter(|_| month.is_some());
+        let ambiguous = self.ambiguous && day.is_some_and(|day| day <= 12 && Some(day) != month);
+        Some(BirthDate {
+            year: self.year,
+            month,
+            day,
+            ambiguous,
+        })
+    }
+}
+
+fn century(two_digits: i32) -> i32 {
+    two_digits
+        + if two_digits < CENTURY_TURN {
+            2000
+        } else {
+            1900
+        }
+}
+
+/// Takes "р.н.", "г.р.", "року", "года" and the like off the end.
+fn without_year_word(text: &str) -> &str {
+    let mut text = text.trim_end();
+    let bare = text.trim_end_matches('.');
+    for words in [&["р", "н"][..], &["г", "р"]] {
+        if let Some(rest) = strip_abbreviation(bare, words) {
+            return rest.trim_matches([' ', '.']);
+        }
+    }
+    for word in [
+        "року народження",
+        "року",
+        "года рождения",
+        "года",
+        "год",
+        "рік",
+    ] {
+        if let Some(rest) = text.strip_suffix(word) {
+            text = rest;
+            return text.trim_matches([' ', '.']);
+        }
+    }
+    text.strip_suffix("р.")
+        .or_else(|| text.strip_suffix("г."))
+        .or_else(|| text.strip_suffix(" р"))
+        .or_else(|| text.strip_suffix(" г"))
+        .unwrap_or(text)
+        .trim_matches([' ', '.'])
+}
+
+/// "р. н", "р.н", "рн": two letters at the end, with or without stop and space between.
+fn strip_abbreviation<'a>(text: &'a str, letters: &[&str]) -> Option<&'a str> {
+    let [first, second] = letters else {
+        return None;
+    };
+    let rest = text.strip_suffix(second)?;
+    rest.trim_end().trim_end_matches('.').strip_suffix(first)
+}
+
+/// Five digits: days since 30 December 1899, as spreadsheets count.
+fn spreadsheet_serial(text: &str) -> Option<Loose> {
+    let digits = text.strip_suffix(".0").unwrap_or(text);
+    if digits.len() != 5 || !is_number(digits) {
+        return None;
+    }
+    let start = jiff::civil::date(1899, 12, 30);
+    let date = start
+        .checked_add(jiff::Span::new().days(digits.parse::<i64>().ok()?))
+        .ok()?;
+    Some(Loose {
+        year: i32::from(date.year()),
+        month: Some(i32::from(date.month())),
+        day: Some(i32::from(date.day())),
+        ambiguous: false,
+    })
+}
+
+/// Eight digits: year, month, day; or day, month, year when only that is a date.
+fn compact(text: &str) -> Option<Loose> {
+    if text.len() != 8 || !is_number(text) {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<i32>().ok();
+    let year_first = Loose {
+        year: part(0..4)?,
+        month: part(4..6),
+        day: part(6..8),
+        ambiguous: false,
+    };
+    if YEARS.contains(&year_first.year) {
+        return Some(year_first);
+    }
+    let (day, month, year) = (part(0..2)?, part(2..4)?, part(4..8)?);
+    (YEARS.contains(&year) && (1..=31).contains(&day) && (1..=12).contains(&month)).then_some(
+        Loose {
+            year,
+            month: Some(month),
+            day: Some(day),
+            ambiguous: false,
+        },
+    )
+}
+
+/// Cuts off a time of day: "t00:00…" or " 0:00…".
+fn without_time(text: &str) -> &str {
+    let Some(colon) = text.find(':') else {
+        return text;
+    };
+    let before = text[..colon].trim_end_matches(|letter: char| letter.is_ascii_digit());
+    before
+        .strip_suffix('t')
+        .or_else(|| before.strip_suffix(' '))
+        .unwrap_or(text)
+}
+
+/// Runs of digits and runs of letters.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let digits = first.is_ascii_digit();
+        let belongs = |letter: char| {
+            if digits {
+                letter.is_ascii_digit()
+            } else {
+                letter.is_alphabetic()
+            }
+        };
+        let end = rest.find(|letter| !belongs(letter)).unwrap_or(rest.len());
+        if end == 0 {
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (token, after) = rest.split_at(end);
+        out.push(token);
+        rest = after;
+    }
+    out
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit())
+}
+
+/// A month by name or by Roman number, also in Cyrillic look-alikes.
+fn month(word: &str) -> Option<u8> {
+    if let Some(month) = tables::months().get(word) {
+        return Some(*month);
+    }
+    let roman: String = word
+        .chars()
+        .map(|letter| match letter {
+            'і' => 'i',
+            'х' => 'x',
+            other => other,
+        })
+        .collect();
+    let months = [
+        "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii",
+    ];
+    months
+        .iter()
+        .position(|month| *month == roman)
+        .and_then(|place| u8::try_from(place + 1).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn reads(cell: &str, year: i32, month: impl Into<Option<u8>>, day: impl Into<Option<u8>>) {
+        let date = parse(cell).map(|date| (date.year, date.month, date.day));
+        assert_eq!(date, Some((year, month.into(), day.into())), "{cell}");
+    }
+
+    #[test]
+    fn every_common_order_and_separator_is_one_date() {
+        for cell in [
+            "24.08.1991",
+            "24/08/1991",
+            "24-08-1991",
+            "1991-08-24",
+            "1991.08.24",
+            "19910824",
+            "24081991",
+            "08/24/1991",
+            "24 серпня 1991 р.",
+            "24 августа 1991 г.",
+            "24 aug 1991",
+            "August 24, 1991",
+            "24.8.91",
+            "24.VIII.1991",
+            "24.08.1991 р. н.",
+            "24.08.1991 г.р.",
+            "1991-08-24T00:00:00",
+            "24.08.1991 0:00",
+            "33474",
+            "33474.0",
+            "24 серпня 1991 року",
+            "24 сер 91",
+        ] {
+            reads(cell, 1991, 8, 24);
+        }
+    }
+
+    #[test]
+    fn partial_dates_keep_what_they_say() {
+        reads("1991", 1991, None, None);
+        reads("08.1991", 1991, 8, None);
+        reads("1991-08", 1991, 8, None);
+        reads("серпень 1991", 1991, 8, None);
+        reads("00.08.1991", 1991, 8, None);
+        reads("1991 р.н.", 1991, None, None);
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for cell in [
+            "",
+            "вчора",
+            "24.08",
+            "24.08.1791",
+            "99999",
+            "1991-1992",
+            "12345678",
+            "авг",
+        ] {
+            assert_eq!(parse(cell), None, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_swap_of_day_and_month_gives_the_same_key_part() {
+        assert_eq!(
+            parse("03.04.1990").and_then(|date| date.full()),
+            parse("04.03.1990").and_then(|date| date.full())
+        );
+        assert!(parse("03/04/1990").is_some_and(|date| date.ambiguous));
+        assert!(parse("03.04.1990").is_some_and(|date| !date.ambiguous));
+    }
+}

@@ -1,0 +1,457 @@
+//! A list of people: its file read row by row into people with hashed identities, and a report of
+//! what is wrong with it. `docs/matching.md` §1 and §9.
+//!
+//! Handed a reader and today's date. Rows are read one chunk after the other and worked through on
+//! all cores; kept of a person are its id, its hashed identities and, when asked for, its columns.
+
+pub mod cells;
+mod csv;
+mod encoding;
+mod error;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Read, Seek};
+
+use jiff::civil::Date;
+use rayon::prelude::*;
+use ring::digest::{SHA512_256, digest};
+
+use super::header::{Columns, Field};
+use super::issue::{Reason, RowIssue, Severity};
+use super::key::{Grade, KeyKind, hashed_identities};
+use super::reading::Reading;
+use super::{HashedIdentity, KeyClass, Schema};
+pub use cells::Cells;
+pub use error::ListError;
+
+/// The longest cell, in bytes of UTF-8; a longer one ends the reading.
+pub const CELL_BYTES_MAX: usize = 64 * 1024;
+/// The most columns a list may have.
+pub const COLUMNS_MAX: usize = 256;
+/// The most rows a list may have.
+pub const ROWS_MAX: u32 = 20_000_000;
+/// Row issues kept with their line; beyond this many only their counts are.
+pub const ISSUES_KEPT_MAX: usize = 10_000;
+/// Rows that are worked through at once.
+const CHUNK_ROWS: usize = 8_192;
+
+/// What a list file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text with a comma, semicolon, tab or bar between columns.
+    Csv,
+}
+
+/// How to read a list.
+#[derive(Debug, Clone)]
+pub struct ListOptions {
+    /// Fields whose header is not a known one, with that header.
+    pub columns: Vec<(Field, String)>,
+    /// To judge ages by.
+    pub today: Date,
+    /// Keep every row's cells, to carry them through to the results.
+    pub carry_columns: bool,
+    /// The file's format, where it is known; otherwise its first bytes tell.
+    pub format: Option<Format>,
+}
+
+impl ListOptions {
+    /// Options for a list with known headers, whose columns are not needed later.
+    pub const fn new(today: Date) -> Self {
+        Self {
+            columns: Vec::new(),
+            today,
+            carry_columns: false,
+            format: None,
+        }
+    }
+}
+
+/// One record that is used.
+pub struct Person {
+    /// The line of the file on which the row begins, from 1.
+    pub line: u32,
+    pub record_id: Box<str>,
+    /// The row as the file has it, when it was asked for.
+    pub columns: Option<Cells>,
+    /// Every hashed identity, with the kind of key it is of.
+    pub keys: Vec<(KeyKind, HashedIdentity)>,
+}
+
+/// A list that was read.
+pub struct List {
+    pub schema: Schema,
+    /// The records that are used, in file order.
+    pub people: Vec<Person>,
+    /// Which column holds which field; `header()` has the headers.
+    pub columns: Columns,
+    pub report: ListReport,
+}
+
+/// What a list's reading brought up.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ListReport {
+    /// What the file was found to be, for people: "CSV with semicolons, UTF-8".
+    pub format: String,
+    /// Rows with anything in them, the header aside.
+    pub rows: u32,
+    /// Records that are used.
+    pub people: u32,
+    /// Rows with at least one error, and of them those left out altogether.
+    pub rows_with_errors: u32,
+    pub rows_left_out: u32,
+    /// Rows with a warning and no error.
+    pub rows_with_warnings: u32,
+    /// Records that share a strong key with an earlier one: the same person again. Their keys are
+    /// folded into one; each keeps its own answer.
+    pub people_twice: u32,
+    /// How often each reason was given, by its code.
+    pub counts: BTreeMap<&'static str, u32>,
+    /// The first issues, at most [`ISSUES_KEPT_MAX`].
+    pub issues: Vec<RowIssue>,
+}
+
+impl ListReport {
+    /// The issues kept that are errors.
+    pub fn errors(&self) -> impl Iterator<Item = &RowIssue> {
+        self.issues
+            .iter()
+            .filter(|issue| issue.reason.severity() == Severity::Error)
+    }
+
+    /// The issues kept that are warnings.
+    pub fn warnings(&self) -> impl Iterator<Item = &RowIssue> {
+        self.issues
+            .iter()
+            .filter(|issue| issue.reason.severity() == Severity::Warning)
+    }
+
+    fn count(&mut self, issue: RowIssue) {
+        *self.counts.entry(issue.reason.code()).or_default() += 1;
+        if self.issues.len() < ISSUES_KEPT_MAX {
+            self.issues.push(issue);
+        }
+    }
+}
+
+impl List {
+    /// The headers as the list has them.
+    pub fn header(&self) -> &[String] {
+        self.columns.header()
+    }
+
+    /// The hashed identities of one class, sorted; those that coincide stand once.
+    pub fn elements(&self, class: KeyClass) -> Vec<HashedIdentity> {
+        let mut elements: Vec<HashedIdentity> = self
+            .people
+            .iter()
+            .flat_map(|person| &person.keys)
+            .filter(|(kind, _)| kind.class() == class)
+            .map(|(_, identity)| *identity)
+            .collect();
+        elements.par_sort_unstable();
+        elements.dedup();
+        elements
+    }
+}
+
+/// One row, read: what [`scan`] hands on.
+pub struct ScannedRow {
+    pub line: u32,
+    pub record_id: Box<str>,
+    pub cells: Cells,
+    pub reading: Reading,
+    pub keys: Vec<(KeyKind, HashedIdentity)>,
+    /// Everything wrong or doubtful, of the reading and of the list around it.
+    pub issues: Vec<RowIssue>,
+}
+
+impl ScannedRow {
+    /// Whether the row is used.
+    pub fn is_used(&self) -> bool {
+        !self.issues.iter().any(|issue| issue.reason.voids_row())
+    }
+}
+
+/// Reads a whole list. `progress` is called now and then with the number of rows read so far.
+///
+/// # Errors
+/// Anything that keeps the file as a whole from being read; what is wrong with single rows is in the report.
+pub fn read<R: Read + Seek>(
+    reader: R,
+    schema: Schema,
+    options: &ListOptions,
+    mut progress: impl FnMut(u32),
+) -> Result<List, ListError> {
+    let mut people = Vec::new();
+    let mut rows = 0_u32;
+    let (columns, report) = scan(reader, schema, options, |row| {
+        rows += 1;
+        if rows.is_multiple_of(CHUNK_ROWS as u32) {
+            progress(rows);
+        }
+        if row.is_used() {
+            let columns = options.carry_columns.then_some(row.cells);
+            let mut keys = row.keys;
+            keys.shrink_to_fit();
+            people.push(Person {
+                line: row.line,
+                record_id: row.record_id,
+                columns,
+                keys,
+            });
+        }
+    })?;
+    progress(rows);
+    Ok(List {
+        schema,
+        people,
+        columns,
+        report,
+    })
+}
+
+/// Reads a list and hands every row with its reading to `each`, in file order, keeping none.
+///
+/// # Errors
+/// As [`read`].
+pub fn scan<R: Read + Seek>(
+    mut reader: R,
+    schema: Schema,
+    options: &ListOptions,
+    mut each: impl FnMut(ScannedRow),
+) -> Result<(Columns, ListReport), ListError> {
+    let mut rows = open(&mut reader, options)?;
+    let columns = Columns::of(rows.header()?, &options.columns)?;
+    let mut collector = Collector {
+        report: ListReport {
+            format: rows.format(),
+            ..ListReport::default()
+        },
+        ..Collector::default()
+    };
+    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+    loop {
+        let row = rows.next_row()?;
+        let ended = row.is_none();
+        chunk.extend(row.filter(|row| !row.is_empty()));
+        if chunk.len() == CHUNK_ROWS || ended {
+            let scanned: Vec<ScannedRow> = chunk
+                .par_drain(..)
+                .map(|row| read_row(row, &columns, schema, options.today))
+                .collect();
+            for mut row in scanned {
+                collector.add(&mut row, &columns)?;
+                each(row);
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    if collector.report.rows == 0 {
+        return Err(ListError::NoRows);
+    }
+    Ok((columns, collector.report))
+}
+
+/// One row of a file, whatever its format.
+pub(super) struct Row {
+    line: u32,
+    content: Result<Cells, (Option<usize>, Reason)>,
+}
+
+impl Row {
+    fn is_empty(&self) -> bool {
+        self.content.as_ref().is_ok_and(Cells::are_blank)
+    }
+}
+
+/// A file format's way of giving its rows.
+pub(super) trait Rows {
+    /// What the file was found to be, for people.
+    fn format(&self) -> String;
+    /// The header; called once, before any row.
+    fn header(&mut self) -> Result<Vec<String>, ListError>;
+    /// The next row; none at the end.
+    fn next_row(&mut self) -> Result<Option<Row>, ListError>;
+}
+
+fn open<'a, R: Read + Seek>(
+    reader: &'a mut R,
+    options: &ListOptions,
+) -> Result<Box<dyn Rows + 'a>, ListError> {
+    let _ = options.format;
+    let text = encoding::decode(reader)?;
+    Ok(Box::new(csv::CsvRows::open(text)?))
+}
+
+fn read_row(row: Row, columns: &Columns, schema: Schema, today: Date) -> ScannedRow {
+    let line = row.line;
+    let cells = match row.content {
+        Ok(cells) => cells,
+        Err((place, reason)) => {
+            let field = place.and_then(|place| {
+                Field::ALL
+                    .into_iter()
+                    .find(|field| columns.place(*field) == Some(place))
+            });
+            return ScannedRow {
+                line,
+                record_id: "".into(),
+                cells: Cells::default(),
+                reading: Reading::default(),
+                keys: Vec::new(),
+                issues: vec![RowIssue {
+                    line,
+                    field,
+                    reason,
+                }],
+            };
+        }
+    };
+    let cell = |field: Field| {
+        columns
+            .place(field)
+            .and_then(|place| cells.cell(place))
+            .unwrap_or("")
+    };
+    let record_id: Box<str> = cell(Field::RecordId).trim().into();
+    let reading = Reading::of(cell, today);
+    let mut issues: Vec<RowIssue> = reading
+        .issues
+        .iter()
+        .map(|(field, reason)| RowIssue {
+            line,
+            field: *field,
+            reason: *reason,
+        })
+        .collect();
+    let mut note = |field, reason| {
+        issues.push(RowIssue {
+            line,
+            field,
+            reason,
+        })
+    };
+    if record_id.is_empty() {
+        note(Some(Field::RecordId), Reason::RecordIdMissing);
+    }
+    let keys = if reading.is_void() {
+        Vec::new()
+    } else {
+        hashed_identities(schema, &reading)
+    };
+    if keys.is_empty() && !reading.is_void() {
+        note(None, Reason::NoUsableKey);
+    } else if !keys.is_empty() && keys.iter().all(|(kind, _)| kind.grade() == Grade::Possible) {
+        note(None, Reason::OnlyPossibleKeys);
+    }
+    ScannedRow {
+        line,
+        record_id,
+        cells,
+        reading,
+        keys,
+        issues,
+    }
+}
+
+/// What only shows across rows: ids and people that come twice; and the counts.
+#[derive(Default)]
+struct Collector {
+    report: ListReport,
+    /// Hash of each record id, to its line.
+    ids: HashMap<[u8; 16], u32>,
+    /// The first half of each strong identity, to the line it came from first.
+    strong: HashMap<[u8; 16], u32>,
+}
+
+impl Collector {
+    fn add(&mut self, row: &mut ScannedRow, columns: &Columns) -> Result<(), ListError> {
+        self.report.rows += 1;
+        if self.report.rows > ROWS_MAX {
+            return Err(ListError::TooManyRows);
+        }
+        let line = row.line;
+        if !row.record_id.is_empty() {
+            match self
+                .ids
+                .entry(half(digest(&SHA512_256, row.record_id.as_bytes()).as_ref()))
+            {
+                Entry::Vacant(slot) => {
+                    slot.insert(line);
+                }
+                Entry::Occupied(slot) => {
+                    let reason = Reason::RecordIdTwice {
+                        first_line: *slot.get(),
+                    };
+                    row.issues.push(RowIssue {
+                        line,
+                        field: Some(Field::RecordId),
+                        reason,
+                    });
+                }
+            }
+        }
+        if row.is_used() {
+            self.report.people += 1;
+            if let Some(first_line) = self.same_person(row) {
+                self.report.people_twice += 1;
+                row.issues.push(RowIssue {
+                    line,
+                    field: None,
+                    reason: Reason::SamePersonTwice { first_line },
+                });
+            }
+        }
+        self.count(row, columns);
+        Ok(())
+    }
+
+    /// The first earlier line that has one of this row's strong keys.
+    fn same_person(&mut self, row: &ScannedRow) -> Option<u32> {
+        let mut first = None;
+        for (_, identity) in row
+            .keys
+            .iter()
+            .filter(|(kind, _)| kind.grade() == Grade::Strong)
+        {
+            let line = *self
+                .strong
+                .entry(half(identity.as_bytes()))
+                .or_insert(row.line);
+            if line != row.line && first.is_none_or(|first| line < first) {
+                first = Some(line);
+            }
+        }
+        first
+    }
+
+    fn count(&mut self, row: &ScannedRow, _columns: &Columns) {
+        for issue in &row.issues {
+            self.report.count(*issue);
+        }
+        let has = |severity| {
+            row.issues
+                .iter()
+                .any(|issue| issue.reason.severity() == severity)
+        };
+        if has(Severity::Error) {
+            self.report.rows_with_errors += 1;
+            self.report.rows_left_out += u32::from(!row.is_used());
+        } else if has(Severity::Warning) {
+            self.report.rows_with_warnings += 1;
+        }
+    }
+}
+
+/// The first 16 bytes of a hash.
+fn half(hash: &[u8]) -> [u8; 16] {
+    let mut out = [0; 16];
+    for (to, from) in out.iter_mut().zip(hash) {
+        *to = *from;
+    }
+    out
+}

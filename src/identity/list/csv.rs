@@ -1,0 +1,257 @@
+//! Lists as delimited text: comma, semicolon, tab or bar, told by the header.
+
+use std::io::{self, BufReader, Read};
+
+use super::super::header::Field;
+use super::super::issue::Reason;
+use super::encoding::Text;
+use super::{CELL_BYTES_MAX, COLUMNS_MAX, Cells, ListError, Row, Rows};
+
+const DELIMITERS: [(u8, &str); 4] = [
+    (b',', "commas"),
+    (b';', "semicolons"),
+    (b'\t', "tabs"),
+    (b'|', "bars"),
+];
+/// How much of the file the delimiter is looked for in, in bytes.
+const HEAD_BYTES: usize = CELL_BYTES_MAX;
+
+/// Rows of a delimited text.
+pub struct CsvRows<'a> {
+    reader: csv::Reader<Bounded<Box<dyn Read + 'a>>>,
+    record: csv::ByteRecord,
+    columns: usize,
+    format: String,
+}
+
+impl<'a> CsvRows<'a> {
+    /// Finds the delimiter and begins to read.
+    pub fn open(text: Text<'a>) -> Result<Self, ListError> {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        let mut reader = text.reader;
+        reader
+            .by_ref()
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut head)?;
+        if head.iter().all(u8::is_ascii_whitespace) {
+            return Err(ListError::Empty);
+        }
+        let (delimiter, name) = delimiter(&head);
+        let whole: Box<dyn Read + 'a> = Box::new(io::Cursor::new(head).chain(reader));
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(Bounded::new(whole, delimiter));
+        let format = format!("CSV with {name}, {}", text.encoding);
+        Ok(Self {
+            reader,
+            record: csv::ByteRecord::new(),
+            columns: 0,
+            format,
+        })
+    }
+
+    /// Reads the next record; `false` at the end.
+    fn advance(&mut self) -> Result<bool, ListError> {
+        self.reader
+            .read_byte_record(&mut self.record)
+            .map_err(|error| {
+                let line = error.position().map_or(0, csv::Position::line);
+                match error.into_kind() {
+                    csv::ErrorKind::Io(error) => too_long(&error).unwrap_or(ListError::Io(error)),
+                    _ => ListError::Malformed { line },
+                }
+            })
+    }
+}
+
+impl Rows for CsvRows<'_> {
+    fn format(&self) -> String {
+        self.format.clone()
+    }
+
+    fn header(&mut self) -> Result<Vec<String>, ListError> {
+        loop {
+            if !self.advance()? {
+                return Err(ListError::Empty);
+            }
+            if self.record.iter().any(|cell| !cell.trim_ascii().is_empty()) {
+                break;
+            }
+        }
+        if self.record.len() > COLUMNS_MAX {
+            return Err(ListError::TooManyColumns);
+        }
+        self.columns = self.record.len();
+        let header = self
+            .record
+            .iter()
+            .map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
+        Ok(header.collect())
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row>, ListError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let line = self.record.position().map_or(0, csv::Position::line);
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        Ok(Some(Row {
+            line,
+            content: cells(&self.record, self.columns),
+        }))
+    }
+}
+
+/// The cells of a record, when their count and encoding are right; empty ones beyond the header are let go.
+fn cells(record: &csv::ByteRecord, columns: usize) -> Result<Cells, (Option<usize>, Reason)> {
+    let beyond = record
+        .iter()
+        .skip(columns)
+        .any(|cell| !cell.trim_ascii().is_empty());
+    let blank = record.iter().all(|cell| cell.trim_ascii().is_empty());
+    if !blank && (beyond || record.len() < columns) {
+        let count = |columns: usize| u32::try_from(columns).unwrap_or(u32::MAX);
+        return Err((
+            None,
+            Reason::ColumnCount {
+                expected: count(columns),
+                found: count(record.len()),
+            },
+        ));
+    }
+    let mut texts = Vec::with_capacity(columns);
+    for (place, cell) in record.iter().take(columns).enumerate() {
+        texts.push(std::str::from_utf8(cell).map_err(|_| (Some(place), Reason::BadEncoding))?);
+    }
+    Ok(Cells::new(texts))
+}
+
+/// The delimiter that gives the header the most known fields, and then the most columns.
+fn delimiter(head: &[u8]) -> (u8, &'static str) {
+    let line = head
+        .split(|byte| *byte == b'\n')
+        .find(|line| !line.trim_ascii().is_empty())
+        .unwrap_or(head);
+    let score = |delimiter: u8| {
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(line);
+        let mut record = csv::ByteRecord::new();
+        if !reader.read_byte_record(&mut record).unwrap_or(false) {
+            return (0, 0);
+        }
+        let known = record
+            .iter()
+            .filter(|cell| Field::of_header(&String::from_utf8_lossy(cell)).is_some())
+            .count();
+        (known, record.len())
+    };
+    // The first of equals wins: a comma, when nothing speaks for another.
+    let mut best = (DELIMITERS[0], score(DELIMITERS[0].0));
+    for candidate in &DELIMITERS[1..] {
+        let score = score(candidate.0);
+        if score > best.1 {
+            best = (*candidate, score);
+        }
+    }
+    best.0
+}
+
+/// Lets bytes pass until a field grows beyond [`CELL_BYTES_MAX`], so that no field is ever held that is longer.
+struct Bounded<R> {
+    inner: BufReader<R>,
+    delimiter: u8,
+    place: Place,
+    field_bytes: usize,
+    /// Where the field that is being read begins, from 1.
+    line: u64,
+    column: u64,
+    /// Line ends inside the field.
+    lines_in_field: u64,
+}
+
+/// Where in a field the next byte stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Plain,
+    Quoted,
+    /// After a quotation mark inside quotes: the closing one, or the first of two that stand for one.
+    Closed,
+}
+
+/// Carried through `io::Error`, since that is what a reader can fail with.
+#[derive(Debug, thiserror::Error)]
+#[error("field too long")]
+struct FieldTooLong {
+    line: u64,
+    column: u64,
+}
+
+fn too_long(error: &io::Error) -> Option<ListError> {
+    let FieldTooLong { line, column } = error.get_ref()?.downcast_ref()?;
+    Some(ListError::CellTooLong {
+        line: *line,
+        column: *column,
+    })
+}
+
+impl<R: Read> Bounded<R> {
+    fn new(inner: R, delimiter: u8) -> Self {
+        let inner = BufReader::with_capacity(64 * 1024, inner);
+        Self {
+            inner,
+            delimiter,
+            place: Place::Start,
+            field_bytes: 0,
+            line: 1,
+            column: 1,
+            lines_in_field: 0,
+        }
+    }
+
+    fn pass(&mut self, byte: u8) -> io::Result<()> {
+        if self.place != Place::Quoted && (byte == self.delimiter || byte == b'\n' || byte == b'\r')
+        {
+            self.line += self.lines_in_field + u64::from(byte == b'\n');
+            self.column = if byte == self.delimiter {
+                self.column + 1
+            } else {
+                1
+            };
+            self.place = Place::Start;
+            self.lines_in_field = 0;
+            self.field_bytes = 0;
+            return Ok(());
+        }
+        self.place = match (self.place, byte) {
+            (Place::Start | Place::Closed, b'"') => Place::Quoted,
+            (Place::Quoted, b'"') => Place::Closed,
+            (Place::Quoted, _) => Place::Quoted,
+            _ => Place::Plain,
+        };
+        self.lines_in_field += u64::from(byte == b'\n');
+        self.field_bytes += 1;
+        if self.field_bytes > CELL_BYTES_MAX {
+            return Err(io::Error::other(FieldTooLong {
+                line: self.line,
+                column: self.column,
+            }));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(out)?;
+        for byte in &out[..count] {
+            self.pass(*byte)?;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,413 @@
+//! How one record is read: folds, classes, date and numbers, and what is doubtful about them.
+//! `docs/matching.md` §1–7 and §9.
+//!
+//! Handed the cells of one row by field, and today's date to judge an age; holds normal forms only.
+
+use jiff::civil::Date;
+
+use super::date::{self, BirthDate};
+use super::given::{self, Found, NamePart};
+use super::header::Field;
+use super::issue::Reason;
+use super::number::{self, NumberKind};
+use super::person_name::{NameCells, sort_out};
+use super::phoneme::{phonemes, skeleton};
+use super::tables;
+use super::text::{clean, is_cyrillic, is_latin, repair_script};
+
+/// Ages, in years, that a person on a list may have.
+const AGE_YEARS: std::ops::RangeInclusive<i16> = 14..=100;
+
+/// A person's sex, where it is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sex {
+    Male,
+    Female,
+}
+
+/// One variant of a family name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamilyName {
+    /// The cleaned word.
+    pub word: String,
+    /// Its A fold.
+    pub phonemes: String,
+    /// Its B fold.
+    pub skeleton: String,
+    /// The class, when it is a given name too.
+    pub class: Option<&'static str>,
+}
+
+/// A record in normal form.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Reading {
+    pub family: Vec<FamilyName>,
+    /// The cleaned word taken for the given name.
+    pub given_word: String,
+    /// Its class or fold; none for initials.
+    pub given: Option<NamePart>,
+    /// The class of its first letter.
+    pub initial: Option<char>,
+    /// The cleaned words taken for the patronymic.
+    pub patronymic_word: String,
+    pub patronymic: Option<NamePart>,
+    pub birth: Option<BirthDate>,
+    pub document: Option<String>,
+    pub service: Option<String>,
+    pub tax: Option<String>,
+    /// What is wrong or doubtful, and in which field.
+    pub issues: Vec<(Option<Field>, Reason)>,
+}
+
+impl Reading {
+    /// Reads the cells of one record; `cell` gives a field's text, empty where the list has none.
+    pub fn of<'a>(cell: impl Fn(Field) -> &'a str, today: Date) -> Self {
+        let mut reading = Self::default();
+        reading.read_names(&cell);
+        reading.read_birth(cell(Field::DateOfBirth), today);
+        reading.read_numbers(&cell);
+        reading.compare_sex(sex(cell(Field::Sex)), &cell);
+        reading
+    }
+
+    /// The given name as it goes into a key.
+    pub fn given_part(&self) -> Option<&str> {
+        self.given.as_ref().map(NamePart::as_str)
+    }
+
+    /// The patronymic as it goes into a key.
+    pub fn patronymic_part(&self) -> Option<&str> {
+        self.patronymic.as_ref().map(NamePart::as_str)
+    }
+
+    /// Whether something leaves the record out altogether.
+    pub fn is_void(&self) -> bool {
+        self.issues.iter().any(|(_, reason)| reason.voids_row())
+    }
+
+    fn note(&mut self, field: Field, reason: Reason) {
+        self.issues.push((Some(field), reason));
+    }
+
+    fn read_names<'a>(&mut self, cell: &impl Fn(Field) -> &'a str) {
+        let family = self.name_cell(Field::FamilyName, cell);
+        let given = self.name_cell(Field::GivenName, cell);
+        let patronymic = self.name_cell(Field::Patronymic, cell);
+        let full = self.name_cell(Field::FullName, cell);
+        let other_family = self.name_cell(Field::OtherFamilyNames, cell);
+        let name = sort_out(NameCells {
+            family: &family,
+            given: &given,
+            patronymic: &patronymic,
+            full: &full,
+            other_family: &other_family,
+        });
+        if name.swapped {
+            self.note(Field::FamilyName, Reason::ColumnsSwapped);
+        }
+        self.family = name.family.into_iter().filter_map(family_name).collect();
+        if self.family.is_empty() {
+            self.note(Field::FamilyName, Reason::FamilyNameMissing);
+        }
+        self.read_given(name.given);
+        self.read_patronymic(name.patronymic);
+    }
+
+    /// Cleans one name cell and notes what is odd about it.
+    fn name_cell<'a>(&mut self, field: Field, cell: &impl Fn(Field) -> &'a str) -> String {
+        let text = clean(cell(field));
+        if text.is_empty() || tables::is_placeholder(&text) {
+            return String::new();
+        }
+        if text.chars().any(char::is_numeric) {
+            self.note(field, Reason::DigitInName);
+        } else if text
+            .chars()
+            .any(|letter| letter.is_alphabetic() && !is_cyrillic(letter) && !is_latin(letter))
+        {
+            self.note(field, Reason::UnknownScript);
+        }
+        let mixed = |word: &str| word.chars().any(is_cyrillic) && word.chars().any(is_latin);
+        if !text.split([' ', '-', '.', ',', '/']).any(mixed) {
+            return text;
+        }
+        self.note(field, Reason::ScriptRepaired);
+        let mut repaired = String::with_capacity(text.len());
+        for word in text.split_inclusive([' ', '-', '.', ',', '/']) {
+            repaired.push_str(&repair_script(word));
+        }
+        repaired
+    }
+
+    fn read_given(&mut self, word: String) {
+        self.initial = given::initial(&word);
+        if word.chars().nth(1).is_some() {
+            if let Some((part, found)) = given::given_class(&word) {
+                match found {
+                    Found::Known => {}
+                    Found::Repaired => self.note(Field::GivenName, Reason::GivenNameRepaired),
+                    Found::Unknown => self.note(Field::GivenName, Reason::GivenNameUnknown),
+                }
+                self.given = Some(part);
+            }
+        } else if !word.is_empty() {
+            self.note(Field::GivenName, Reason::InitialsOnly);
+        }
+        self.given_word = word;
+    }
+
+    fn read_patronymic(&mut self, words: String) {
+        if words.chars().nth(1).is_some() {
+            self.patronymic = given::patronymic_class(&words)
+                .map(|(part, _)| part)
+                .filter(|part| match part {
+                    NamePart::Class(_) => true,
+                    // One letter is an initial, not a name.
+                    NamePart::Fold(fold) => fold.len() >= 2,
+                });
+        }
+        self.patronymic_word = words;
+    }
+
+    fn read_birth(&mut self, cell: &str, today: Date) {
+        const FIELD: Field = Field::DateOfBirth;
+        let text = clean(cell);
+        if text.is_empty() || tables::is_placeholder(&text) {
+            return;
+        }
+        let Some(birth) = date::parse(cell) else {
+            return self.note(FIELD, Reason::DateUnreadable);
+        };
+        if let Some(reason) = judge_age(&birth, today) {
+            self.note(FIELD, reason);
+        }
+        match (birth.month, birth.day) {
+            (Some(1), Some(1)) => self.note(FIELD, Reason::DateFirstOfJanuary),
+            (Some(month), Some(day)) if !exists(birth.year, month, day) => {
+                self.note(FIELD, Reason::DayNotInMonth)
+            }
+            (Some(_), Some(_)) if birth.ambiguous => self.note(FIELD, Reason::DayMonthAmbiguous),
+            (Some(_), Some(_)) => {}
+            _ => self.note(FIELD, Reason::DatePartial),
+        }
+        self.birth = Some(birth);
+    }
+
+    fn read_numbers<'a>(&mut self, cell: &impl Fn(Field) -> &'a str) {
+        self.document = self.read_number(Field::DocumentNumber, NumberKind::Document, cell);
+        self.service = self.read_number(Field::ServiceNumber, NumberKind::Service, cell);
+        let text = cell(Field::TaxId);
+        if is_blank(text) {
+            return;
+        }
+        match number::tax(text) {
+            Ok(tax) => {
+                if let (Some(said), Some(birth)) = (tax.birth, self.birth)
+                    && !agrees(&birth, said)
+                {
+                    self.note(Field::TaxId, Reason::TaxDateDiffers);
+                }
+                self.tax = Some(tax.digits);
+            }
+            Err(reason) => self.note(Field::TaxId, reason),
+        }
+    }
+
+    fn read_number<'a>(
+        &mut self,
+        field: Field,
+        kind: NumberKind,
+        cell: &impl Fn(Field) -> &'a str,
+    ) -> Option<String> {
+        let text = cell(field);
+        if is_blank(text) {
+            return None;
+        }
+        number::number(kind, text)
+            .map_err(|reason| self.note(field, reason))
+            .ok()
+    }
+
+    fn compare_sex<'a>(&mut self, sex: Option<Sex>, cell: &impl Fn(Field) -> &'a str) {
+        let Some(sex) = sex else { return };
+        if given::patronymic_sex(&self.patronymic_word).is_some_and(|said| said != sex) {
+            self.note(Field::Patronymic, Reason::PatronymicSexDiffers);
+        }
+        let tax_sex = self
+            .tax
+            .as_ref()
+            .and_then(|_| number::tax(cell(Field::TaxId)).ok()?.sex);
+        if tax_sex.is_some_and(|said| said != sex) {
+            self.note(Field::TaxId, Reason::TaxSexDiffers);
+        }
+    }
+}
+
+fn family_name(word: String) -> Option<FamilyName> {
+    let sounds = phonemes(&word);
+    if sounds.is_empty() {
+        return None;
+    }
+    let skeleton = skeleton(&sounds);
+    let class = given::known_given(&sounds);
+    Some(FamilyName {
+        word,
+        phonemes: sounds,
+        skeleton,
+        class,
+    })
+}
+
+fn is_blank(cell: &str) -> bool {
+    let text = clean(cell);
+    text.is_empty() || tables::is_placeholder(&text)
+}
+
+/// The sex that a cell says, in three languages.
+pub fn sex(cell: &str) -> Option<Sex> {
+    match clean(cell).as_str() {
+        "m" | "male" | "man" | "м" | "муж" | "мужской" | "мужчина" | "ч" | "чол" | "чоловік"
+        | "чоловіча" => Some(Sex::Male),
+        "f" | "female" | "woman" | "w" | "ж" | "жен" | "женский" | "женщина" | "жін" | "жінка"
+        | "жіноча" => Some(Sex::Female),
+        _ => None,
+    }
+}
+
+/// What is wrong with an age; a partial date is given the benefit of the doubt.
+fn judge_age(birth: &BirthDate, today: Date) -> Option<Reason> {
+    let year = i16::try_from(birth.year).ok()?;
+    let passed = today.year() - year;
+    let (month, day) = (birth.month.map(i16::from), birth.day.map(i16::from));
+    let (this_month, this_day) = (i16::from(today.month()), i16::from(today.day()));
+    let certainly_ahead = month.is_some_and(|month| {
+        month > this_month || month == this_month && day.is_some_and(|day| day > this_day)
+    });
+    let perhaps_ahead = month.is_none_or(|month| {
+        month > this_month || month == this_month && day.is_none_or(|day| day > this_day)
+    });
+    let (age_max, age_min) = (
+        passed - i16::from(certainly_ahead),
+        passed - i16::from(perhaps_ahead),
+    );
+    if age_max < 0 {
+        Some(Reason::DateInFuture)
+    } else if age_max < *AGE_YEARS.start() {
+        Some(Reason::AgeUnder14)
+    } else if age_min > *AGE_YEARS.end() {
+        Some(Reason::AgeOver100)
+    } else {
+        None
+    }
+}
+
+fn exists(year: i32, month: u8, day: u8) -> bool {
+    let (Ok(year), Ok(month), Ok(day)) =
+        (i16::try_from(year), i8::try_from(month), i8::try_from(day))
+    else {
+        return false;
+    };
+    Date::new(year, month, day).is_ok()
+}
+
+/// Whether a date as written can be the one that a tax number counts, day and month swapped or not.
+fn agrees(birth: &BirthDate, said: Date) -> bool {
+    let same = |written: Option<u8>, said: i8| {
+        written.is_none_or(|written| i16::from(written) == i16::from(said))
+    };
+    birth.year == i32::from(said.year())
+        && (same(birth.month, said.month()) && same(birth.day, said.day())
+            || same(birth.month, said.day()) && same(birth.day, said.month()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TODAY: Date = jiff::civil::date(2026, 1, 15);
+
+    fn reading(cells: &[(Field, &'static str)]) -> Reading {
+        let cells = cells.to_vec();
+        let cell = |field: Field| {
+            cells
+                .iter()
+                .find(|(name, _)| *name == field)
+                .map_or("", |(_, text)| *text)
+        };
+        Reading::of(cell, TODAY)
+    }
+
+    fn reasons(reading: &Reading) -> Vec<Reason> {
+        reading.issues.iter().map(|(_, reason)| *reason).collect()
+    }
+
+    #[test]
+    fn a_clean_record_has_no_issues() {
+        let reading = reading(&[
+            (Field::FamilyName, "Шевченко"),
+            (Field::GivenName, "Олексій"),
+            (Field::Patronymic, "Сергійович"),
+            (Field::DateOfBirth, "26.08.1994"),
+            (Field::Sex, "ч"),
+            (Field::TaxId, "3457142190"),
+        ]);
+        assert_eq!(reasons(&reading), []);
+        assert_eq!(reading.given_part(), Some("OLEKSII"));
+        assert_eq!(reading.patronymic_part(), Some("SERHII"));
+        assert_eq!(reading.family[0].skeleton, "SvQnk");
+    }
+
+    #[test]
+    fn what_is_wrong_or_doubtful_is_noted() {
+        let base = [(Field::FamilyName, "Бойко"), (Field::GivenName, "Іван")];
+        let with = |extra: &[(Field, &'static str)]| reasons(&reading(&[extra, &base].concat()));
+        assert_eq!(
+            with(&[(Field::DateOfBirth, "завтра")]),
+            [Reason::DateUnreadable]
+        );
+        assert_eq!(
+            with(&[(Field::DateOfBirth, "2030-01-01")])[0],
+            Reason::DateInFuture
+        );
+        assert_eq!(
+            with(&[(Field::DateOfBirth, "2015-03-02")]),
+            [Reason::AgeUnder14]
+        );
+        assert_eq!(
+            with(&[(Field::DateOfBirth, "1920-03-02")]),
+            [Reason::AgeOver100]
+        );
+        assert_eq!(with(&[(Field::DateOfBirth, "1990")]), [Reason::DatePartial]);
+        assert_eq!(
+            with(&[(Field::DateOfBirth, "31.02.1990")]),
+            [Reason::DayNotInMonth]
+        );
+        assert_eq!(
+            with(&[(Field::DateOfBirth, "03/02/1990")]),
+            [Reason::DayMonthAmbiguous]
+        );
+        assert_eq!(
+            with(&[(Field::TaxId, "3457142191")]),
+            [Reason::CheckDigitWrong]
+        );
+        assert_eq!(with(&[(Field::DocumentNumber, "б/н")]), []);
+        assert_eq!(
+            with(&[(Field::DocumentNumber, "12")]),
+            [Reason::NumberTooShort]
+        );
+        assert_eq!(
+            with(&[(Field::Patronymic, "Петрівна"), (Field::Sex, "m")]),
+            [Reason::PatronymicSexDiffers]
+        );
+        assert_eq!(with(&[(Field::FamilyName, "Б0йко")]), [Reason::DigitInName]);
+        assert_eq!(
+            with(&[(Field::FamilyName, "田中")]),
+            [Reason::UnknownScript, Reason::FamilyNameMissing]
+        );
+        assert_eq!(
+            with(&[(Field::FamilyName, "Бoйкo")]),
+            [Reason::ScriptRepaired]
+        );
+        assert_eq!(with(&[(Field::GivenName, "І.")]), [Reason::InitialsOnly]);
+    }
+}

@@ -1,0 +1,119 @@
+//! A schema: which kinds of keys two sides make, under one digest over everything they must do alike.
+//! `docs/matching.md` §8 and §10.
+
+use std::sync::OnceLock;
+
+use ring::digest::{Context, SHA512_256};
+
+use super::key::{Grade, KeyKind};
+use super::{KeyClass, tables};
+
+/// Version of the rules that are code and not data: changed with every change that changes a fold or a key.
+pub const RULES: &str = "tacit rules 1";
+
+/// A choice of keys over one set of rules and tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Schema {
+    #[default]
+    PersonsV1,
+}
+
+impl Schema {
+    /// Every schema this version knows.
+    pub const ALL: [Self; 1] = [Self::PersonsV1];
+
+    /// The schema of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|schema| schema.name() == name)
+    }
+
+    /// The name that both sides agree on: ASCII, at most 31 bytes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PersonsV1 => "persons-v1",
+        }
+    }
+
+    /// The kinds of keys it makes.
+    pub const fn kinds(self) -> &'static [KeyKind] {
+        match self {
+            Self::PersonsV1 => &KeyKind::ALL,
+        }
+    }
+
+    /// SHA-512/256 over the whole specification: name, rules, Unicode version, recipes and every data file.
+    pub fn digest(self) -> [u8; 32] {
+        static DIGESTS: OnceLock<[[u8; 32]; Schema::ALL.len()]> = OnceLock::new();
+        DIGESTS.get_or_init(|| Self::ALL.map(Self::compute_digest))[self as usize]
+    }
+
+    fn compute_digest(self) -> [u8; 32] {
+        let mut context = Context::new(&SHA512_256);
+        let mut add = |bytes: &[u8]| {
+            context.update(&(bytes.len() as u64).to_be_bytes());
+            context.update(bytes);
+        };
+        add(b"tacit/v1 schema");
+        add(self.name().as_bytes());
+        add(RULES.as_bytes());
+        add(unicode_version().as_bytes());
+        for kind in self.kinds() {
+            add(kind.label().as_bytes());
+            add(grade_name(kind.grade()).as_bytes());
+            add(class_name(kind.class()).as_bytes());
+            for part in kind.parts() {
+                add(part.label().as_bytes());
+            }
+        }
+        for (name, text) in tables::FILES {
+            add(name.as_bytes());
+            add(text.as_bytes());
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        digest
+    }
+}
+
+/// The Unicode version whose NFKC both sides use.
+pub fn unicode_version() -> String {
+    let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
+    format!("Unicode {major}.{minor}.{patch}")
+}
+
+/// Names and sizes of the data files under the digest.
+pub fn data_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    tables::FILES.into_iter()
+}
+
+/// A grade's name.
+pub const fn grade_name(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Strong => "strong",
+        Grade::StrongInSmallLists => "strong in small lists",
+        Grade::Possible => "possible",
+    }
+}
+
+/// A class's name.
+pub const fn class_name(class: KeyClass) -> &'static str {
+    match class {
+        KeyClass::Narrow => "narrow",
+        KeyClass::Wide => "wide",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_found_by_its_name_which_fits_the_offer() {
+        for schema in Schema::ALL {
+            assert_eq!(Schema::named(schema.name()), Some(schema));
+            assert!(schema.name().is_ascii() && schema.name().len() <= 31);
+            assert_ne!(schema.digest(), [0; 32]);
+        }
+        assert_eq!(Schema::named("persons"), None);
+    }
+}

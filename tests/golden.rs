@@ -1,0 +1,38 @@
+//! Folds and classes against the 1,431 spellings of `vectors/golden.csv`, made by the reference
+//! implementation.
+
+use tacit::identity::given::{given_class, patronymic_class};
+use tacit::identity::phoneme::{phonemes, skeleton};
+use tacit::identity::text::clean;
+
+#[test]
+fn every_golden_spelling_folds_as_the_reference_folds_it() {
+    let mut reader = csv::Reader::from_reader(&include_bytes!("vectors/golden.csv")[..]);
+    let mut rows = 0;
+    let mut differing = Vec::new();
+    for row in reader.records() {
+        let row = row.unwrap();
+        rows += 1;
+        let word = clean(&row[0]);
+        let sounds = phonemes(&word);
+        let class = |found: Option<(tacit::identity::given::NamePart, _)>| {
+            found.map_or(String::new(), |(part, _)| part.as_str().to_owned())
+        };
+        let ours = [
+            sounds.clone(),
+            skeleton(&sounds),
+            class(given_class(&word)),
+            class(patronymic_class(&word)),
+        ];
+        if ours[..] != [&row[1], &row[2], &row[3], &row[4]] {
+            differing.push(format!("{:?} != {:?}", row, ours));
+        }
+    }
+    assert_eq!(rows, 1_431, "the reference gives 1,431 spellings");
+    assert!(
+        differing.is_empty(),
+        "{} differ:\n{}",
+        differing.len(),
+        differing.join("\n")
+    );
+}
