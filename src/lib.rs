@@ -4,3 +4,5 @@ pub mod exchange;
 pub mod identity;
 pub mod oprf;
 pub mod pairing;
+pub mod transport;
+pub mod wire;

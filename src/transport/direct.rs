@@ -1,0 +1,245 @@
+//! TCP: one node listens, the other connects.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::{Duplex, Error, Limits, Misbehaviour, PinnedTls, PublicKey, call_over, serve_over};
+
+/// Connections that the operating system queues until they are accepted.
+const BACKLOG_CONNECTIONS: u32 = 128;
+
+/// Pause after the operating system could not hand over a connection, for want of descriptors, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A reserved address at which the peer will be awaited.
+pub struct Listener {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Reserves `address`, `host:port`, port 0 for any that is free. Connections are refused until
+    /// [`accept`](Self::accept), so that a peer that comes early tries again.
+    ///
+    /// # Errors
+    /// [`Error::AddressMalformed`], [`Error::NameUnknown`], [`Error::CannotListen`].
+    pub async fn bind(address: &str) -> Result<Self, Error> {
+        let address = resolve(address).await?.next().ok_or(Error::NameUnknown)?;
+        let reserve = |reuse: bool| -> io::Result<Self> {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            socket.set_reuseaddr(reuse)?;
+            socket.bind(address)?;
+            let address = socket.local_addr()?;
+            Ok(Self { socket, address })
+        };
+        // Without SO_REUSEADDR first, for with it two programs that do not listen yet could both
+        // have the address; then with it, in case only connections of the past stand in the way.
+        match reserve(false) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => reserve(true),
+            reserved => reserved,
+        }
+        .map_err(|error| Error::CannotListen(error.kind()))
+    }
+
+    /// Tells the reserved address, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for the peer, for at most [`Limits::wait`], and opens a session with it.
+    ///
+    /// Everybody else is turned away, and told to `turned_away` with the reason: the wait goes on.
+    /// A stranger can neither hold the peer up nor end the wait: handshakes run side by side, are
+    /// bounded in time, and the oldest makes room when there are too many.
+    ///
+    /// # Errors
+    /// [`Error::CannotListen`]; [`Error::NobodyCame`] or [`Error::OnlyWrongKeysCame`] when the wait is
+    /// over; [`Error::Misbehaved`] if the peer itself came, proved its key, and broke the channel.
+    pub async fn accept(
+        self,
+        tls: &PinnedTls,
+        limits: &Limits,
+        mut turned_away: impl FnMut(SocketAddr, Error),
+    ) -> Result<Duplex, Error> {
+        let listener = self
+            .listen()
+            .map_err(|error| Error::CannotListen(error.kind()))?;
+        let deadline = Instant::now() + limits.wait;
+        let mut visits = Visits::default();
+        loop {
+            let event = timeout_at(deadline, visits.next(&listener, tls, limits)).await;
+            let Ok((from, outcome)) = event else {
+                return Err(visits.nobody());
+            };
+            match outcome {
+                Ok(duplex) => return Ok(duplex),
+                // Nobody but the peer gets beyond TLS.
+                Err(error @ Error::Misbehaved(rule)) if rule != Misbehaviour::Tls => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    visits.count(error);
+                    turned_away(from, error);
+                }
+            }
+        }
+    }
+
+    fn listen(self) -> io::Result<TcpListener> {
+        // Of no effect on this socket, but its connections inherit it and can then be outlived.
+        self.socket.set_reuseaddr(true)?;
+        self.socket.listen(BACKLOG_CONNECTIONS)
+    }
+}
+
+/// The connections whose handshakes are going on, and what became of those before them.
+#[derive(Default)]
+struct Visits {
+    handshakes: JoinSet<Result<Duplex, Error>>,
+    /// Oldest first.
+    visitors: VecDeque<(Id, SocketAddr, AbortHandle)>,
+    turned_away: u32,
+    presented: Option<PublicKey>,
+}
+
+impl Visits {
+    /// Takes connections in until one of them has come to an end.
+    async fn next(
+        &mut self,
+        listener: &TcpListener,
+        tls: &PinnedTls,
+        limits: &Limits,
+    ) -> (SocketAddr, Result<Duplex, Error>) {
+        loop {
+            tokio::select! {
+                Some(ended) = self.handshakes.join_next_with_id() => {
+                    let (id, outcome) = match ended {
+                        Ok(ended) => ended,
+                        Err(failed) => (failed.id(), Err(Error::Gone)),
+                    };
+                    if let Some(from) = self.forget(id) {
+                        return (from, outcome);
+                    }
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => {
+                        self.admit(stream, from, tls, limits);
+                        if self.visitors.len() > limits.handshakes_max
+                            && let Some((_, from, handshake)) = self.visitors.pop_front()
+                        {
+                            handshake.abort();
+                            return (from, Err(Error::Displaced));
+                        }
+                    }
+                    Err(_) => sleep(ACCEPT_PAUSE).await,
+                },
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, from: SocketAddr, tls: &PinnedTls, limits: &Limits) {
+        let (tls, limits) = (tls.clone(), limits.clone());
+        let handshake = self.handshakes.spawn(async move {
+            // Messages are written whole; waiting to fill a packet would only delay them.
+            stream.set_nodelay(true).map_err(|_| Error::Gone)?;
+            serve_over(stream, &tls, &limits).await
+        });
+        self.visitors.push_back((handshake.id(), from, handshake));
+    }
+
+    fn forget(&mut self, id: Id) -> Option<SocketAddr> {
+        let position = self
+            .visitors
+            .iter()
+            .position(|(visitor, ..)| *visitor == id)?;
+        self.visitors.remove(position).map(|(_, from, _)| from)
+    }
+
+    fn count(&mut self, error: Error) {
+        self.turned_away = self.turned_away.saturating_add(1);
+        if let Error::WrongKey { presented } = error {
+            self.presented = Some(presented);
+        }
+    }
+
+    fn nobody(&self) -> Error {
+        match self.presented {
+            Some(presented) => Error::OnlyWrongKeysCame { presented },
+            None => Error::NobodyCame {
+                turned_away: self.turned_away,
+            },
+        }
+    }
+}
+
+/// Connects to the peer at `address`, `host:port`, and opens a session with it.
+///
+/// While nothing listens there, or it hangs up before a word, tries again, at growing intervals,
+/// until [`Limits::wait`] is over: the peer may not have started yet. A name may have several
+/// addresses; each attempt tries all.
+///
+/// # Errors
+/// At once: [`Error::AddressMalformed`], [`Error::NameUnknown`]; if somebody else is there,
+/// [`Error::WrongKey`], [`Error::KeyRefused`], [`Error::NotTls`], [`Error::Incompatible`]; if nobody
+/// answers, [`Error::HandshakeTimedOut`]; and [`Error::Refused`], [`Error::Misbehaved`].
+/// After the wait: [`Error::Unreachable`], [`Error::Gone`].
+pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error> {
+    let deadline = Instant::now() + limits.wait;
+    let mut pause = limits.pause_first;
+    loop {
+        let failure = match reach(address, limits, deadline).await {
+            Ok(stream) => match call_over(stream, tls, limits).await {
+                Err(Error::Gone) => Error::Gone,
+                settled => return settled,
+            },
+            Err(error @ Error::Unreachable(_)) => error,
+            Err(error) => return Err(error),
+        };
+        if Instant::now() + pause >= deadline {
+            return Err(failure);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(limits.pause_max);
+    }
+}
+
+/// Makes a TCP connection to the first of the addresses that takes one.
+async fn reach(address: &str, limits: &Limits, deadline: Instant) -> Result<TcpStream, Error> {
+    let mut failure = Error::NameUnknown;
+    for address in resolve(address).await? {
+        let attempt = deadline.min(Instant::now() + limits.attempt);
+        let connected = timeout_at(attempt, TcpStream::connect(address)).await;
+        match connected.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => {
+                stream
+                    .set_nodelay(true)
+                    .map_err(|error| Error::Unreachable(error.kind()))?;
+                return Ok(stream);
+            }
+            Err(error) => failure = Error::Unreachable(error.kind()),
+        }
+    }
+    Err(failure)
+}
+
+/// Looks `host:port` up.
+async fn resolve(address: &str) -> Result<impl Iterator<Item = SocketAddr>, Error> {
+    let (host, port) = address.rsplit_once(':').ok_or(Error::AddressMalformed)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(Error::AddressMalformed);
+    }
+    let found = timeout(NAME_WAIT, lookup_host(address)).await;
+    found.ok().and_then(Result::ok).ok_or(Error::NameUnknown)
+}
+
+/// For a name to be looked up.
+const NAME_WAIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,231 @@
+//! What keeps one HTTP/2 connection running, and what is known about how it ended.
+
+use std::error::Error as StdError;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::JoinSet;
+
+use super::grpc::Caller;
+use super::{Error, Misbehaviour, tls};
+
+/// The running connection; dropping it ends the connection at once, without a farewell.
+pub(super) struct Link {
+    tasks: Tasks,
+    fate: Arc<Fate>,
+    /// Of the side that made the connection: without it, the connection closes when idle.
+    caller: Option<Caller>,
+}
+
+impl Link {
+    /// Runs `connection` in the background.
+    pub(super) fn start<C>(connection: C, tasks: Tasks, fate: Arc<Fate>) -> Self
+    where
+        C: Future<Output = hyper::Result<()>> + Send + 'static,
+    {
+        let witness = fate.clone();
+        tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                witness.record(witness.blame(&error));
+            }
+        });
+        Self {
+            tasks,
+            fate,
+            caller: None,
+        }
+    }
+
+    pub(super) fn called_by(mut self, caller: Caller) -> Self {
+        self.caller = Some(caller);
+        self
+    }
+
+    /// Tells whether this side made the connection.
+    pub(super) fn is_caller(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// From here on closing is orderly: the stream is read to its end before it is dropped.
+    pub(super) fn close_when_idle(&mut self) {
+        self.fate.orderly.store(true, Relaxed);
+        self.caller = None;
+    }
+
+    /// Waits until nothing of the connection is left.
+    pub(super) async fn ended(&self) {
+        poll_fn(|cx| self.tasks.poll_ended(cx)).await;
+    }
+
+    /// Tells what broke the connection, if anything has.
+    pub(super) fn fault(&self) -> Option<Error> {
+        self.fate.fault.get().copied()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.tasks.lock().abort_all();
+    }
+}
+
+/// The tasks of one connection: hyper spawns some beside the one that it is given.
+#[derive(Clone, Default)]
+pub(super) struct Tasks(Arc<Mutex<JoinSet<()>>>);
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        while ready!(self.lock().poll_join_next(cx)).is_some() {}
+        Poll::Ready(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        self.spawn(async move {
+            task.await;
+        });
+    }
+}
+
+/// What is known about how a connection fares, shared by all who could be the first to know.
+#[derive(Debug, Default)]
+pub(super) struct Fate {
+    fault: OnceLock<Error>,
+    orderly: AtomicBool,
+}
+
+impl Fate {
+    /// Keeps the first fault: what comes after it is a consequence.
+    fn record(&self, error: Error) {
+        let _ = self.fault.set(error);
+    }
+
+    /// Says what an error of HTTP/2 means.
+    pub(super) fn blame(&self, error: &hyper::Error) -> Error {
+        if let Some(fault) = self.fault.get() {
+            return *fault;
+        }
+        let mut source: Option<&(dyn StdError + 'static)> = Some(error);
+        while let Some(error) = source {
+            if let Some(error) = error.downcast_ref::<h2::Error>() {
+                // h2's own verdict about what it was sent, which it tells the peer by its reason.
+                let verdict = error.is_library() && error.reason() != Some(h2::Reason::NO_ERROR);
+                return if verdict {
+                    Misbehaviour::Http2.into()
+                } else {
+                    Error::Gone
+                };
+            }
+            source = error.source();
+        }
+        Error::Gone
+    }
+}
+
+/// The secured stream as HTTP/2 sees it: notes why TLS failed, which the layers above forget, and
+/// ends in a way that lets the last bytes arrive.
+pub(super) struct Watched<S> {
+    stream: S,
+    fate: Arc<Fate>,
+    shut: bool,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, fate: Arc<Fate>) -> Self {
+        Self {
+            stream,
+            fate,
+            shut: false,
+        }
+    }
+
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            let inner = error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            if let Some(error) = inner {
+                self.fate.record(tls::blame(error));
+            }
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        Poll::Ready(self.note(read))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        Poll::Ready(self.note(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices));
+        Poll::Ready(self.note(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        Poll::Ready(self.note(flushed))
+    }
+
+    /// Says that nothing more will come, and, in an orderly end, reads until the other side has said
+    /// so too: closing a TCP socket with bytes unread would reset it, and what was sent last could
+    /// be lost. How long that may take is bounded by whoever waits for the end.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shut {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.shut = true;
+        }
+        while self.fate.orderly.load(Relaxed) {
+            let mut scratch = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

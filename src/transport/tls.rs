@@ -1,0 +1,371 @@
+//! TLS 1.3 between two nodes that know each other's key, over any byte stream.
+//!
+//! Both sides present a raw Ed25519 public key (RFC 7250) instead of a certificate: there is no
+//! name, date or issuer that anybody would check. The one key exchange is X25519MLKEM768
+//! (draft-ietf-tls-ecdhe-mlkem), so that a recording stays closed to a later quantum computer; the
+//! ciphers are the two with 256-bit keys. No tickets, no resumption, no early data, no SNI; ALPN
+//! `h2` is required. The other side's key is compared only after its signature over the handshake
+//! was verified, so that a key reported as somebody's is one that this somebody holds.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{
+    CertificateDer, IpAddr, Ipv4Addr, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer,
+    UnixTime,
+};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName,
+    OtherError, PeerMisbehaved, ServerConfig, SignatureScheme, version,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use zeroize::Zeroizing;
+
+use super::{Error, Misbehaviour, PublicKey};
+
+/// The protocol that runs inside, as ALPN (RFC 7301) names it.
+const ALPN: &[u8] = b"h2";
+
+/// DER in front of the 32 bytes of an Ed25519 public key: SubjectPublicKeyInfo, RFC 8410 §4.
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+
+/// DER in front of the 32 bytes of an Ed25519 seed: OneAsymmetricKey, RFC 8410 §7.
+const PKCS8_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+];
+
+/// How long, and for how many bytes, a turned-away stream is read on, so that the alert reaches it.
+const PARTING: Duration = Duration::from_secs(1);
+const PARTING_BYTES_MAX: usize = 64 << 10;
+
+/// This node's key and the one key that it expects of its peer, ready for either role in TLS.
+#[derive(Clone)]
+pub struct PinnedTls {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+    peer: PublicKey,
+}
+
+impl PinnedTls {
+    /// Prepares TLS between the node whose Ed25519 seed (RFC 8032 §5.1.5) is given and `peer`.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if the TLS library refuses the key or the settings.
+    pub fn new(node_seed: &[u8; 32], peer: PublicKey) -> Result<Self, Error> {
+        Self::configure(node_seed, peer).map_err(|_| Error::KeyUnusable)
+    }
+
+    fn configure(node_seed: &[u8; 32], peer: PublicKey) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(provider());
+        let key = raw_public_key(node_seed)?;
+        let verifier = Arc::new(PinnedKey {
+            peer,
+            provider: provider.clone(),
+        });
+
+        let mut client = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone())
+            .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
+                key.clone(),
+            )));
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        client.resumption = Resumption::disabled();
+        client.enable_early_data = false;
+        client.enable_sni = false;
+
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&version::TLS13])?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(key)));
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+        server.max_early_data_size = 0;
+
+        Ok(Self {
+            client: Arc::new(client),
+            server: Arc::new(server),
+            peer,
+        })
+    }
+
+    /// Runs the handshake as TLS client. The caller bounds the time it may take.
+    ///
+    /// A server that refuses this node's key says so only after this has returned (RFC 8446 §4.4.3
+    /// ff.: the client's key travels in its last flight): the first read then fails.
+    pub(super) async fn connect<S>(&self, stream: S) -> Result<TlsStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // Never sent, as SNI is off, and never checked, as a raw key has no name in it.
+        let nobody = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::from([0, 0, 0, 0])));
+        let secured = TlsConnector::from(self.client.clone())
+            .connect(nobody, stream)
+            .await;
+        self.admit(secured.map_err(|error| handshake_error(&error))?.into())
+    }
+
+    /// Runs the handshake as TLS server. The caller bounds the time it may take.
+    pub(super) async fn accept<S>(&self, stream: S) -> Result<TlsStream<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match TlsAcceptor::from(self.server.clone())
+            .accept(stream)
+            .into_fallible()
+            .await
+        {
+            Ok(secured) => self.admit(secured.into()),
+            Err((error, stream)) => {
+                part(stream).await;
+                Err(handshake_error(&error))
+            }
+        }
+    }
+
+    /// Lets a finished handshake pass only with `h2` agreed and, once more, with the peer's key.
+    fn admit<S>(&self, secured: TlsStream<S>) -> Result<TlsStream<S>, Error> {
+        let (_, connection) = secured.get_ref();
+        if connection.alpn_protocol() != Some(ALPN) {
+            return Err(Error::Incompatible);
+        }
+        match connection.peer_certificates() {
+            Some([spki]) if ed25519_key(spki) == Some(self.peer) => Ok(secured),
+            _ => Err(Misbehaviour::Tls.into()),
+        }
+    }
+}
+
+/// Algorithms of the handshake and the records; nothing weaker is offered or taken.
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384,
+            aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![aws_lc_rs::kx_group::X25519MLKEM768],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+/// Makes the node's key pair into what rustls presents and signs with.
+fn raw_public_key(node_seed: &[u8; 32]) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    let pkcs8 = Zeroizing::new([&PKCS8_PREFIX[..], node_seed].concat());
+    let signer = aws_lc_rs::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(&pkcs8[..]))?;
+    let spki = signer
+        .public_key()
+        .ok_or(rustls::Error::General("no public key".into()))?;
+    let spki = CertificateDer::from(spki.as_ref().to_vec());
+    Ok(Arc::new(CertifiedKey::new(vec![spki], signer)))
+}
+
+/// Takes the Ed25519 key out of a SubjectPublicKeyInfo; `None` if it is anything else.
+fn ed25519_key(spki: &[u8]) -> Option<PublicKey> {
+    spki.strip_prefix(&SPKI_PREFIX)?.try_into().ok()
+}
+
+/// Accepts exactly one raw public key, the peer's, on either side of the handshake.
+#[derive(Debug)]
+struct PinnedKey {
+    peer: PublicKey,
+    provider: Arc<CryptoProvider>,
+}
+
+/// What [`PinnedKey`] hands out through rustls: the other side holds another key.
+#[derive(Debug, thiserror::Error)]
+#[error("not the pinned key")]
+struct OtherKey(PublicKey);
+
+impl PinnedKey {
+    /// Checks the form only: whether it is the right key is asked once it has signed.
+    fn verify_form(&self, spki: &[u8], more: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
+        match ed25519_key(spki) {
+            Some(_) if more.is_empty() => Ok(()),
+            _ => Err(CertificateError::BadEncoding.into()),
+        }
+    }
+
+    fn verify_signature(
+        &self,
+        transcript: &[u8],
+        spki: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if signed.scheme != SignatureScheme::ED25519 {
+            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        }
+        let presented = ed25519_key(spki).ok_or(CertificateError::BadEncoding)?;
+        let spki = SubjectPublicKeyInfoDer::from(spki.as_ref());
+        let algorithms = &self.provider.signature_verification_algorithms;
+        let valid = verify_tls13_signature_with_raw_key(transcript, &spki, signed, algorithms)?;
+        if presented != self.peer {
+            let other = OtherError(Arc::new(OtherKey(presented)));
+            return Err(CertificateError::Other(other).into());
+        }
+        Ok(valid)
+    }
+}
+
+impl ServerCertVerifier for PinnedKey {
+    fn verify_server_cert(
+        &self,
+        spki: &CertificateDer<'_>,
+        more: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verify_form(spki, more)
+            .map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerMisbehaved::SelectedUnofferedCipherSuite.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        transcript: &[u8],
+        spki: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verify_signature(transcript, spki, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for PinnedKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        spki: &CertificateDer<'_>,
+        more: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.verify_form(spki, more)
+            .map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerMisbehaved::SelectedUnofferedCipherSuite.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        transcript: &[u8],
+        spki: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verify_signature(transcript, spki, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+/// Closes a stream whose handshake failed, in a way that lets the alert arrive: closing a TCP socket
+/// with bytes unread would reset it, and the other side might lose what was sent last.
+async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let read_on = async {
+        stream.shutdown().await?;
+        let mut scratch = [0; 4096];
+        let mut left = PARTING_BYTES_MAX;
+        loop {
+            match stream.read(&mut scratch).await? {
+                0 => return io::Result::Ok(()),
+                n if n > left => return Ok(()),
+                n => left -= n,
+            }
+        }
+    };
+    // However this ends, the other side was turned away for a reason known already.
+    let _ = timeout(PARTING, read_on).await;
+}
+
+/// Says what a failed handshake means.
+fn handshake_error(error: &io::Error) -> Error {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
+        Some(rustls::Error::InvalidMessage(_)) => Error::NotTls,
+        Some(error @ rustls::Error::AlertReceived(_)) if blame(error) == Error::Gone => {
+            Error::Incompatible
+        }
+        Some(error) => blame(error),
+        None => Error::Gone,
+    }
+}
+
+/// Says what an error of TLS means, at any time of the connection's life.
+pub(super) fn blame(error: &rustls::Error) -> Error {
+    use rustls::Error as Tls;
+    match error {
+        Tls::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
+            match other.downcast_ref::<OtherKey>() {
+                Some(&OtherKey(presented)) => Error::WrongKey { presented },
+                None => Misbehaviour::Tls.into(),
+            }
+        }
+        Tls::InvalidCertificate(CertificateError::BadEncoding) => Error::Incompatible,
+        Tls::AlertReceived(
+            AlertDescription::CertificateUnknown
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired,
+        ) => Error::KeyRefused,
+        Tls::AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InsufficientSecurity
+            | AlertDescription::NoApplicationProtocol
+            | AlertDescription::MissingExtension
+            | AlertDescription::UnsupportedExtension
+            | AlertDescription::IllegalParameter
+            | AlertDescription::UnrecognisedName,
+        ) => Error::Incompatible,
+        Tls::AlertReceived(_) => Error::Gone,
+        Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol | Tls::NoCertificatesPresented => {
+            Error::Incompatible
+        }
+        _ => Misbehaviour::Tls.into(),
+    }
+}
