@@ -1,8 +1,10 @@
 //! tacit: privacy-preserving list matching.
 
+pub mod cli;
 pub mod exchange;
 pub mod identity;
 pub mod oprf;
 pub mod pairing;
+pub mod store;
 pub mod transport;
 pub mod wire;

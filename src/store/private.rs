@@ -1,0 +1,192 @@
+//! Files and directories that nobody but their owner may touch.
+//!
+//! Every check is made on the open file, not on its name, so that nothing can be exchanged in
+//! between. Unix permissions only: access control lists show in the group bits and are refused
+//! with them.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::Error;
+
+const ROOT: u32 = 0;
+
+/// Reads a private file of this user's, at most `bytes_max` + 1 bytes of it; `None` if there is none.
+///
+/// # Errors
+///
+/// Refuses a symbolic link, anything but an ordinary file, another owner, and any permission for
+/// group or others.
+pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    // Without NONBLOCK, opening a FIFO would wait for somebody to write to it.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        Err(source) => return Err(failed("open", path, source)),
+    };
+    let metadata = metadata(&file, path)?;
+    if !metadata.is_file() {
+        return Err(Error::NotAFile { path: path.into() });
+    }
+    check_owner(&metadata, path, &[own_id()])?;
+    check_closed(&metadata, path)?;
+    read_bounded(file, path, bytes_max).map(Some)
+}
+
+/// Reads a private file that the user named, at most `bytes_max` + 1 bytes of it.
+///
+/// May be a symbolic link to one, a pipe (`/dev/fd/3`), and root's.
+///
+/// # Errors
+///
+/// As [`read`], and when there is no such file.
+pub(super) fn read_named(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    use std::os::unix::fs::FileTypeExt;
+
+    let file = File::open(path).map_err(|e| failed("open", path, e))?;
+    let metadata = metadata(&file, path)?;
+    if !metadata.is_file() && !metadata.file_type().is_fifo() {
+        return Err(Error::NotAFile { path: path.into() });
+    }
+    check_owner(&metadata, path, &[own_id(), ROOT])?;
+    check_closed(&metadata, path)?;
+    read_bounded(file, path, bytes_max)
+}
+
+/// Makes `dir` with mode 0700, and what is missing above it; checks it if it is there.
+///
+/// # Errors
+///
+/// Refuses a directory of somebody else's, or one that group or others may write to. That others
+/// may look into it is the owner's choice.
+pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
+    let missing = dir.ancestors().take_while(|d| !d.exists());
+    let missing: Vec<&Path> = missing.filter(|d| !d.as_os_str().is_empty()).collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| failed("make the directory", dir, e))?;
+    for made in missing {
+        sync_dir(parent(made))?;
+    }
+    check_dir(dir)
+}
+
+/// Checks that nobody but this user may put files into `dir`; passes if there is no such directory.
+///
+/// # Errors
+///
+/// As [`make_dir`].
+pub(super) fn check_dir(dir: &Path) -> Result<(), Error> {
+    let metadata = match dir.metadata() {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(failed("look at", dir, e)),
+    };
+    check_owner(&metadata, dir, &[own_id()])?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(Error::DirectoryOpenToOthers {
+            path: dir.into(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+/// Puts a new file of mode 0600 at `path`, whole or not at all, also across a loss of power.
+///
+/// A crash may leave a file `.identity.key.…` of mode 0600 beside it, which nothing reads.
+///
+/// # Errors
+///
+/// [`Error::KeyExists`] if anything has that name already, which then stays as it is.
+pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let doing = |e| failed("write", path, e);
+    let dir = parent(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".identity.key.")
+        .tempfile_in(dir)
+        .map_err(doing)?;
+    let only_owner = Permissions::from_mode(0o600);
+    file.as_file().set_permissions(only_owner).map_err(doing)?;
+    file.write_all(content).map_err(doing)?;
+    file.as_file().sync_all().map_err(doing)?;
+    file.persist_noclobber(path)
+        .map_err(|e| match e.error.kind() {
+            io::ErrorKind::AlreadyExists => Error::KeyExists { path: path.into() },
+            _ => doing(e.error),
+        })?;
+    sync_dir(dir)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|e| failed("write", dir, e))
+}
+
+fn metadata(file: &File, path: &Path) -> Result<Metadata, Error> {
+    file.metadata().map_err(|e| failed("look at", path, e))
+}
+
+fn own_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn check_owner(metadata: &Metadata, path: &Path, allowed: &[u32]) -> Result<(), Error> {
+    let owner = metadata.uid();
+    if !allowed.contains(&owner) {
+        return Err(Error::OwnedBySomebodyElse {
+            path: path.into(),
+            owner,
+        });
+    }
+    Ok(())
+}
+
+fn check_closed(metadata: &Metadata, path: &Path) -> Result<(), Error> {
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(Error::FileOpenToOthers {
+            path: path.into(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+/// Room for all of it from the start, so that growing leaves no copies behind.
+fn read_bounded(file: File, path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut content = Zeroizing::new(Vec::with_capacity(bytes_max + 64));
+    file.take(bytes_max as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(|e| failed("read", path, e))?;
+    Ok(content)
+}
+
+fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::Io {
+        doing,
+        path: path.into(),
+        source,
+    }
+}
