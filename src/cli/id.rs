@@ -133,10 +133,10 @@ fn write_own(id: NodeId, out: &mut impl Write) -> io::Result<()> {
         out,
         "\nTo pair with another delegation:\n\
          \x20 1. Send them the id, by any means.\n\
-         \x20 2. Telephone somebody there whose voice you know. They run\n\
-         \x20      tacit id {id}\n\
-         \x20    and read you the words they see. All eight must be the ones above, in this order.\n\
-         \x20 3. Do the same with their id: you run tacit id with it and read the words to them.\n\
+         \x20 2. Telephone somebody there whose voice you know. They run tacit id with the id that\n\
+         \x20    reached them, and read you the words they see. All eight must be the ones above, in\n\
+         \x20    this order.\n\
+         \x20 3. Do the same with their id: run tacit id with it, and read the words to them.\n\
          If one word differs, stop: one of you has somebody else's id."
     )
 }

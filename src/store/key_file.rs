@@ -402,6 +402,16 @@ sum 22ed7606ffd03165\n\
     }
 
     #[test]
+    fn a_sealed_file_shows_no_part_of_the_seed() {
+        let text = sealed();
+        for part in SEED.windows(8) {
+            assert!(!text.as_bytes().windows(8).any(|w| w == part));
+            assert!(!text.contains(&hex::encode(part)));
+            assert!(PLAIN.contains(&hex::encode(part)), "the search works");
+        }
+    }
+
+    #[test]
     fn a_file_cut_at_any_length_is_damaged() {
         for text in [PLAIN, SEALED] {
             for length in 0..text.len() {
