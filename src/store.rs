@@ -6,6 +6,7 @@
 pub mod key_file;
 pub mod passphrase;
 mod private;
+mod seal;
 
 use std::io;
 use std::path::PathBuf;

@@ -10,23 +10,20 @@
 //! sum (the first 8 bytes of SHA-256 of all lines above)
 //! ```
 //!
-//! Sealed is ChaCha20-Poly1305 under 32 bytes of Argon2id (version 0x13, `m` in KiB) of passphrase
-//! and salt. The salt is fresh for every file, so a key seals once and the nonce is twelve zero
-//! bytes; the first three lines are the associated data. `sum` is no protection, it only tells a
-//! damaged file from a wrong passphrase. The id can be read without the passphrase, and proves
-//! nothing until the key has been unsealed and found to be that of the id.
+//! Sealed as `seal` says, with the first three lines as associated data. `sum` is no protection, it
+//! only tells a damaged file from a wrong passphrase. The id can be read without the passphrase,
+//! and proves nothing until the key has been unsealed and found to be that of the id.
 //!
 //! The file is made once and never written again by this program.
 
 use std::path::{Path, PathBuf};
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand_core::CryptoRng;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::passphrase::Passphrase;
+use super::seal::{SEALED_BYTES, Seal};
 use super::{Error, KeyFault, private};
 use crate::pairing::{NodeId, NodeKey};
 
@@ -36,14 +33,7 @@ pub const KEY_FILE: &str = "identity.key";
 const MAGIC: &str = "tacit identity key, version ";
 const VERSION: u32 = 1;
 const FILE_BYTES_MAX: usize = 1024;
-const SEALED_BYTES: usize = 32 + 16;
 const SUM_LINE_BYTES: usize = "sum ".len() + 16 + 1;
-
-/// Memory in KiB, passes, lanes: RFC 9106 §4, second recommended option, but one lane, because one
-/// thread computes it, here as with whoever guesses.
-const COST: (u32, u32, u32) = (64 * 1024, 3, 1);
-/// The most that a file may ask for: 1 GiB, and about a minute.
-const COST_MAX: (u32, u32, u32) = (1024 * 1024, 16, 16);
 
 /// A key as the file holds it.
 pub enum StoredKey {
@@ -56,8 +46,7 @@ pub enum StoredKey {
 pub struct SealedKey {
     path: PathBuf,
     id: NodeId,
-    cost: Params,
-    salt: [u8; 16],
+    seal: Seal,
     header: String,
     sealed: [u8; SEALED_BYTES],
 }
@@ -104,11 +93,7 @@ pub fn create(
     private::make_dir(home)?;
     let text = match protection {
         Protection::Plain => plain_text(key),
-        Protection::Passphrase(passphrase) => {
-            let mut salt = [0; 16];
-            rng.fill_bytes(&mut salt);
-            sealed_text(key, passphrase, &salt, &default_cost())?
-        }
+        Protection::Passphrase(passphrase) => sealed_text(key, passphrase, &Seal::draw(rng))?,
     };
     private::write_new(&home.join(KEY_FILE), text.as_bytes())
 }
@@ -134,12 +119,11 @@ impl SealedKey {
             path: self.path.clone(),
             fault,
         };
-        let mut opened = Zeroizing::new(self.sealed);
-        let seed = sealing_key(passphrase, &self.salt, &self.cost)?
-            .open_in_place(nonce(), Aad::from(&self.header), opened.as_mut())
-            .map_err(|_| fault(KeyFault::WrongPassphrase))?;
-        let key = key_of(self.id, seed).map_err(fault)?;
-        Ok(key)
+        let seed = self
+            .seal
+            .open(&self.sealed, passphrase, &self.header)?
+            .ok_or_else(|| fault(KeyFault::WrongPassphrase))?;
+        key_of(self.id, &seed).map_err(fault)
     }
 }
 
@@ -150,28 +134,19 @@ fn plain_text(key: &NodeKey) -> Zeroizing<String> {
 fn sealed_text(
     key: &NodeKey,
     passphrase: &Passphrase,
-    salt: &[u8; 16],
-    cost: &Params,
+    seal: &Seal,
 ) -> Result<Zeroizing<String>, Error> {
-    let header = sealed_header(key.id(), cost, salt);
-    let mut sealed = Zeroizing::new([0; SEALED_BYTES]);
-    let (seed, tag) = sealed.split_at_mut(32);
-    seed.copy_from_slice(key.seed());
-    let computed = sealing_key(passphrase, salt, cost)?
-        .seal_in_place_separate_tag(nonce(), Aad::from(&header), seed)
-        .expect("32 bytes are within the cipher's limit");
-    tag.copy_from_slice(computed.as_ref());
-    Ok(whole(&header, sealed.as_ref()))
+    let header = sealed_header(key.id(), seal);
+    let sealed = seal.seal(key.seed(), passphrase, &header)?;
+    Ok(whole(&header, &sealed))
 }
 
 fn plain_header(id: NodeId) -> String {
     format!("{MAGIC}{VERSION}\nid {id}\nplain\n")
 }
 
-fn sealed_header(id: NodeId, cost: &Params, salt: &[u8; 16]) -> String {
-    let (kib, passes, lanes) = (cost.m_cost(), cost.t_cost(), cost.p_cost());
-    let salt = hex::encode(salt);
-    format!("{MAGIC}{VERSION}\nid {id}\nsealed argon2id m={kib} t={passes} p={lanes} salt={salt}\n")
+fn sealed_header(id: NodeId, seal: &Seal) -> String {
+    format!("{MAGIC}{VERSION}\nid {id}\nsealed {seal}\n")
 }
 
 /// The header, the key line and the sum; written into room enough, so that no copy stays behind.
@@ -207,11 +182,10 @@ fn parse(content: &[u8], path: &Path) -> Result<StoredKey, KeyFault> {
     if header == plain_header(id) {
         let mut seed = Zeroizing::new([0; 32]);
         hex::decode_to_slice(key, seed.as_mut()).map_err(|_| KeyFault::Damaged)?;
-        return key_of(id, seed.as_ref()).map(StoredKey::Plain);
+        return key_of(id, &seed).map(StoredKey::Plain);
     }
-    let (cost, salt) = parse_form(form).ok_or(KeyFault::Damaged)?;
-    let cost = cost_of(cost)?;
-    if header != sealed_header(id, &cost, &salt) {
+    let seal = Seal::parse(value(form, "sealed ")?)?;
+    if header != sealed_header(id, &seal) {
         return Err(KeyFault::Damaged);
     }
     let mut sealed = [0; SEALED_BYTES];
@@ -219,8 +193,7 @@ fn parse(content: &[u8], path: &Path) -> Result<StoredKey, KeyFault> {
     Ok(StoredKey::Sealed(SealedKey {
         path: path.into(),
         id,
-        cost,
-        salt,
+        seal,
         header: header.to_owned(),
         sealed,
     }))
@@ -259,64 +232,13 @@ fn value<'a>(line: &'a str, name: &str) -> Result<&'a str, KeyFault> {
         .ok_or(KeyFault::Damaged)
 }
 
-/// Reads `sealed argon2id m=… t=… p=… salt=…`, loosely: the caller compares what it would write.
-fn parse_form(form: &str) -> Option<((u32, u32, u32), [u8; 16])> {
-    let rest = form.trim_end().strip_prefix("sealed argon2id m=")?;
-    let (kib, rest) = rest.split_once(" t=")?;
-    let (passes, rest) = rest.split_once(" p=")?;
-    let (lanes, salt) = rest.split_once(" salt=")?;
-    let mut bytes = [0; 16];
-    hex::decode_to_slice(salt, &mut bytes).ok()?;
-    let cost = (kib.parse().ok()?, passes.parse().ok()?, lanes.parse().ok()?);
-    Some((cost, bytes))
-}
-
-fn default_cost() -> Params {
-    cost_of(COST).expect("the default is within the bounds")
-}
-
-/// Bounds what a file asks for before anything is allocated.
-fn cost_of((kib, passes, lanes): (u32, u32, u32)) -> Result<Params, KeyFault> {
-    let out_of_bounds = KeyFault::CostOutOfBounds { kib, passes, lanes };
-    if kib > COST_MAX.0 || passes > COST_MAX.1 || lanes > COST_MAX.2 {
-        return Err(out_of_bounds);
-    }
-    Params::new(kib, passes, lanes, Some(32)).map_err(|_| out_of_bounds)
-}
-
 /// The key of `seed`, if that is the one `id` names.
-fn key_of(id: NodeId, seed: &[u8]) -> Result<NodeKey, KeyFault> {
-    let seed: &[u8; 32] = seed.try_into().map_err(|_| KeyFault::Damaged)?;
+fn key_of(id: NodeId, seed: &[u8; 32]) -> Result<NodeKey, KeyFault> {
     let key = NodeKey::from_seed(seed);
     if key.id() != id {
         return Err(KeyFault::IdOfAnotherKey);
     }
     Ok(key)
-}
-
-/// Argon2id of the passphrase; its memory is wiped before it is given back.
-fn sealing_key(
-    passphrase: &Passphrase,
-    salt: &[u8; 16],
-    cost: &Params,
-) -> Result<LessSafeKey, Error> {
-    let mut memory: Vec<Block> = Vec::new();
-    memory
-        .try_reserve_exact(cost.block_count())
-        .map_err(|_| Error::OutOfMemory { kib: cost.m_cost() })?;
-    memory.resize(cost.block_count(), Block::new());
-    let mut key = Zeroizing::new([0; 32]);
-    let derived = Argon2::new(Algorithm::Argon2id, Version::V0x13, cost.clone())
-        .hash_password_into_with_memory(passphrase.as_bytes(), salt, key.as_mut(), &mut memory);
-    memory.zeroize();
-    derived.expect("salt, passphrase and output have lengths Argon2 allows");
-    let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_ref()).expect("the key has 32 bytes");
-    Ok(LessSafeKey::new(key))
-}
-
-/// Each key seals once, so that one nonce serves all.
-fn nonce() -> Nonce {
-    Nonce::assume_unique_for_key([0; 12])
 }
 
 #[cfg(test)]
@@ -329,7 +251,7 @@ mod tests {
     use super::*;
 
     /// The least that Argon2 allows, for speed.
-    const CHEAP: (u32, u32, u32) = (8, 1, 1);
+    const CHEAP: &str = "argon2id m=8 t=1 p=1 salt=09090909090909090909090909090909";
     const SEED: [u8; 32] = *b"0123456789abcdef0123456789ABCDEF";
 
     const PLAIN: &str = "\
@@ -356,8 +278,7 @@ sum 22ed7606ffd03165\n\
     }
 
     fn sealed() -> Zeroizing<String> {
-        let cost = cost_of(CHEAP).unwrap();
-        sealed_text(&key(), &passphrase(), &[9; 16], &cost).unwrap()
+        sealed_text(&key(), &passphrase(), &Seal::parse(CHEAP).unwrap()).unwrap()
     }
 
     fn read(text: &str) -> Result<StoredKey, KeyFault> {
@@ -476,31 +397,12 @@ sum 22ed7606ffd03165\n\
     }
 
     #[test]
-    fn costs_are_bounded_before_anything_is_allocated() {
-        for (from, to, bounds) in [
-            ("m=8", "m=4294967295", (u32::MAX, 1, 1)),
-            ("m=8", "m=1048577", (1_048_577, 1, 1)),
-            ("m=8", "m=7", (7, 1, 1)),
-            ("t=1", "t=17", (8, 17, 1)),
-            ("t=1", "t=0", (8, 0, 1)),
-            ("p=1", "p=4294967295", (8, 1, u32::MAX)),
-            ("p=1", "p=0", (8, 1, 0)),
-        ] {
-            let (kib, passes, lanes) = bounds;
-            assert_eq!(
-                fault(&altered(SEALED, from, to)),
-                KeyFault::CostOutOfBounds { kib, passes, lanes }
-            );
-        }
-    }
-
-    #[test]
     fn what_could_be_written_in_two_ways_is_read_in_one() {
         let mine = key().id().to_string();
         for text in [
             altered(SEALED, "m=8", "m=08"),
             altered(SEALED, "m=8", "m=+8"),
-            altered(SEALED, "salt=", "salt= "),
+            altered(SEALED, "sealed ", "sealed  "),
             altered(SEALED, &mine, &mine.to_uppercase()),
             altered(SEALED, "\nkey ", "\n\nkey "),
             altered(SEALED, "\nkey ", "\r\nkey "),
