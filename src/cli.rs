@@ -1,4 +1,56 @@
 //! The command line: one file a subcommand.
 
+pub mod completions;
+pub mod demo;
+pub mod failure;
 pub mod home;
 pub mod id;
+pub mod list_file;
+pub mod match_lists;
+mod progress;
+pub mod results;
+mod session;
+mod terms;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+
+/// Match two delegations' lists of people: each side learns which of those it asks about the other
+/// holds, both at the same moment, and nothing beyond that
+#[derive(Parser)]
+#[command(name = "tacit", version, about, max_term_width = 100, after_help = TOUR)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const TOUR: &str = "\
+To begin with:
+  tacit demo                    see two invented delegations match, on this machine
+  tacit id                      make this node's key; send the id, read the words over the telephone
+  tacit check held.csv          see how each row of a list is read
+  tacit match --help            match with a peer";
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Id(id::IdArgs),
+    Match(match_lists::Args),
+    Completions(completions::Args),
+}
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// What went wrong, with a hint and the exit code.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Id(args) => id::run(&args, &mut std::io::stdout().lock())
+            .map(|()| Exit::Clean)
+            .map_err(|error| Failure::id(&error)),
+        Command::Match(args) => match_lists::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}

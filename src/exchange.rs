@@ -91,6 +91,9 @@ impl std::fmt::Display for ListKind {
 pub struct Ceiling(u32);
 
 impl Ceiling {
+    /// 65,536 elements: some 26,000 people in the narrow class.
+    pub const DEFAULT: Self = Self(1 << 16);
+
     pub fn new(elements: u32) -> Option<Self> {
         (1..=CEILING_MAX)
             .contains(&elements)

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod exchange;
 pub mod identity;
+pub mod node;
 pub mod oprf;
 pub mod pairing;
 pub mod store;

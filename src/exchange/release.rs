@@ -45,6 +45,17 @@ pub struct Receipt {
     pub responder_release: Option<Release>,
 }
 
+impl std::fmt::Debug for Receipt {
+    /// Says which releases are there, and nothing of them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receipt")
+            .field("session", &self.agreement.agreement.session_id())
+            .field("initiator_released", &self.initiator_release.is_some())
+            .field("responder_released", &self.responder_release.is_some())
+            .finish()
+    }
+}
+
 impl Release {
     pub(super) fn of(
         secret: &ReleaseSecret,

@@ -206,6 +206,18 @@ impl Session {
             peer,
             terms,
         };
+        let total = |role: Role| {
+            own.terms
+                .ceilings
+                .iter()
+                .map(|(_, c)| c.of(role).requested.elements())
+                .sum()
+        };
+        let progress = Progress {
+            to_answer: total(role),
+            to_evaluate: total(role.other()),
+            ..Progress::default()
+        };
         let mut outbox = VecDeque::new();
         let state = match role {
             Role::Initiator => {
@@ -223,7 +235,7 @@ impl Session {
             standing: Standing::Unsigned,
             signed: None,
             receipt: None,
-            progress: Progress::default(),
+            progress,
         })
     }
 
@@ -332,7 +344,7 @@ impl Session {
                 }
                 State::Asking(mut legs) => {
                     let step = legs.advance(&mut self.inbox, rng)?;
-                    self.progress = legs.progress();
+                    (self.progress.answered, self.progress.evaluated) = legs.progress();
                     match step {
                         legs::Next::Send(message) => {
                             self.state = State::Asking(legs);
@@ -509,7 +521,6 @@ impl Session {
         theirs.fits(peer_held, &bound.commitment)?;
         theirs.verify(self.own.committer(&bound.session, self.own.role.other()))?;
         let legs = Legs::new(self.own.role, &self.own.terms, prepared, bound, theirs);
-        self.progress = legs.progress();
         Ok(State::Asking(Box::new(legs)))
     }
 

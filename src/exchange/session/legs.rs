@@ -7,7 +7,7 @@ use super::super::CHUNKS_IN_FLIGHT_MAX;
 use super::super::holder::Holder;
 use super::super::message::TableChunk;
 use super::super::requester::{Asked, Leg, Promised, Requester, Transcripts};
-use super::{Bound, Prepared, Progress, name, out_of_order};
+use super::{Bound, Prepared, name, out_of_order};
 use crate::exchange::commitment::Commitment;
 use crate::exchange::table::{PreparedTable, ReleaseSecret};
 use crate::exchange::{ByClass, Error, Message, PeerMisbehaved, Role, Terms};
@@ -23,8 +23,6 @@ pub(super) struct Legs {
     requesters: ByClass<Requester>,
     holders: ByClass<Holder>,
     secret: ReleaseSecret,
-    to_answer: usize,
-    to_evaluate: usize,
 }
 
 /// What comes next.
@@ -86,14 +84,6 @@ impl Legs {
                     ceilings.of(role.other()).requested,
                 )
             });
-        let total = |role: Role| {
-            terms
-                .ceilings
-                .iter()
-                .map(|(_, c)| c.of(role).requested.elements())
-                .sum()
-        };
-        let (to_answer, to_evaluate) = (total(role), total(role.other()));
         Self {
             role,
             bound,
@@ -101,26 +91,21 @@ impl Legs {
             requesters,
             holders,
             secret,
-            to_answer,
-            to_evaluate,
         }
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        Progress {
-            answered: self
-                .requesters
+    /// Own elements answered and checked, the peer's evaluated.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (
+            self.requesters
                 .iter()
                 .map(|(_, requester)| requester.answered())
                 .sum(),
-            to_answer: self.to_answer,
-            evaluated: self
-                .holders
+            self.holders
                 .iter()
                 .map(|(_, holder)| holder.evaluated())
                 .sum(),
-            to_evaluate: self.to_evaluate,
-        }
+        )
     }
 
     /// Does the next piece of work, taking the peer's chunks from `inbox` in the order they came.

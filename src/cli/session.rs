@@ -1,0 +1,308 @@
+//! One side of a session as the command line runs it: read lists, prepare, exchange, grade.
+//!
+//! What `tacit match` and `tacit demo` have in common.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+
+use super::progress::Progress;
+use super::terms::ceiling_for;
+use super::{Exit, Failure};
+use crate::exchange::session::{Outcome, Persist, Setup, Standing};
+use crate::exchange::{self, AbortReason, ByClass, PreparedTable, Role, Session, Terms};
+use crate::identity::grade::{PersonAnswer, answers};
+use crate::identity::{HashedIdentity, KeyClass, List, ListSizes, RowIssue};
+use crate::node::{Cause, Ended, Owner, Patience, run_session};
+use crate::pairing::{NodeId, NodeKey};
+use crate::transport::{self, Duplex};
+
+/// Computes the table of `held` under `terms` and starts a session that asks for `requested`;
+/// nothing is sent before [`exchange`].
+///
+/// # Errors
+/// A list that does not fit its ceiling.
+pub fn prepare(
+    role: Role,
+    key: Arc<NodeKey>,
+    peer: NodeId,
+    terms: &Terms,
+    held: &List,
+    requested: &List,
+    progress: &Progress,
+) -> Result<Session, Failure> {
+    let ceilings = terms.ceilings.map(|_, ceilings| ceilings.of(role).held);
+    let total = ceilings.iter().map(|(_, ceiling)| ceiling.elements()).sum();
+    let bar = progress.bar("Preparing the sealed table", total);
+    let by_class = |list: &List| ByClass {
+        narrow: list.elements(KeyClass::Narrow),
+        wide: terms.ceilings.wide.map(|_| list.elements(KeyClass::Wide)),
+    };
+    let mut rng = UnwrapErr(SysRng);
+    let table = PreparedTable::prepare(
+        by_class(held),
+        ceilings,
+        terms.mediator,
+        &mut rng,
+        |elements| bar.inc(elements as u64),
+    )
+    .map_err(|error| own_failure(&error))?;
+    bar.finish_and_clear();
+    let setup = Setup {
+        role,
+        key,
+        peer,
+        terms: terms.clone(),
+        requested: by_class(requested),
+        table,
+    };
+    Session::new(setup, &mut rng).map_err(|error| own_failure(&error))
+}
+
+/// Runs the session over an open channel.
+///
+/// # Errors
+/// The session ended without answers.
+pub async fn exchange(
+    session: Session,
+    channel: Duplex,
+    patience: &Patience,
+    progress: &Progress,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Outcome, Failure> {
+    let mut rng = UnwrapErr(SysRng);
+    let mut watcher = Watcher::new(progress, &session);
+    let result = run_session(
+        session,
+        channel,
+        &mut rng,
+        patience,
+        &mut watcher,
+        cancelled,
+    )
+    .await;
+    watcher.clear();
+    result.map_err(|ended| session_failure(&ended))
+}
+
+/// The answer for each requested record, in the list's order.
+pub fn graded(
+    requested: &List,
+    outcome: &Outcome,
+    terms: &Terms,
+    peer_people: u64,
+) -> Vec<PersonAnswer> {
+    let matched: HashSet<HashedIdentity> = outcome
+        .held
+        .iter()
+        .flat_map(|(_, held)| held.iter().copied())
+        .collect();
+    let classes: Vec<KeyClass> = terms.ceilings.iter().map(|(class, _)| class).collect();
+    let sizes = ListSizes {
+        requested: requested.people.len() as u64,
+        held: peer_people,
+    };
+    answers(requested, &matched, &classes, sizes)
+}
+
+/// Shows a session's progress. A table lives in this process alone and one session takes it, and
+/// there is no mediator that could settle later: nothing has to be kept on disk.
+struct Watcher {
+    asked: ProgressBar,
+    answered: ProgressBar,
+}
+
+impl Watcher {
+    fn new(progress: &Progress, session: &Session) -> Self {
+        let totals = session.progress();
+        Self {
+            asked: progress.bar("Asking the peer", totals.to_answer),
+            answered: progress.bar("Answering the peer", totals.to_evaluate),
+        }
+    }
+
+    fn clear(&self) {
+        self.asked.finish_and_clear();
+        self.answered.finish_and_clear();
+    }
+}
+
+impl Owner for Watcher {
+    fn keep(&mut self, _state: Persist) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn progress(&mut self, progress: exchange::session::Progress) {
+        self.asked.set_position(progress.answered as u64);
+        self.answered.set_position(progress.evaluated as u64);
+    }
+}
+
+/// What a failed session means, whose fault it was, and what to do.
+pub fn session_failure(ended: &Ended) -> Failure {
+    let mut failure = match &ended.cause {
+        Cause::Exchange(error) => own_failure(error),
+        Cause::Channel(error) => channel_failure(error),
+        Cause::Stalled { .. } => Failure {
+            message: ended.cause.to_string(),
+            hint: Some("is their program still running, and the line still up? Then run the match again on both sides".into()),
+            exit: Exit::Unreachable,
+        },
+        Cause::Cancelled => Failure {
+            message: "stopped before there were answers".into(),
+            hint: Some("nothing was written; run the match again on both sides when you are ready".into()),
+            exit: Exit::Cancelled,
+        },
+        Cause::NoMediator | Cause::NotKept(_) => {
+            Failure { message: ended.cause.to_string(), hint: None, exit: Exit::Failed }
+        }
+    };
+    match ended.standing {
+        Standing::Unsigned => {}
+        Standing::Signed => failure.message.push_str(
+            ".\n       It ended after this side had signed and before it opened its table: neither side has answers",
+        ),
+        Standing::Released => failure.message.push_str(
+            ".\n       It ended after this side had opened its table: the peer may have its answers, you have none.\n       \
+             Write down when this was, and do not run another match with this peer before an officer has decided",
+        ),
+    }
+    failure
+}
+
+fn own_failure(error: &exchange::Error) -> Failure {
+    use exchange::Error;
+    let (exit, hint) = match error {
+        Error::TermsDiffer(_) => (
+            Exit::Refused,
+            "both sides must run the same version of tacit with the same --ceiling, --wide and --schema".to_owned(),
+        ),
+        Error::PeerMisbehaved(_) => (
+            Exit::Misbehaved,
+            "the peer's program is broken, or it cheats: note the time and this message, and talk to them before another try".to_owned(),
+        ),
+        Error::PeerAborted(AbortReason::Misbehaved) => (
+            Exit::Misbehaved,
+            "compare the versions of tacit on both sides; if they are the same, somebody is cheating".to_owned(),
+        ),
+        Error::PeerAborted(_) => (Exit::Unreachable, "ask them what happened there, then run the match again on both sides".to_owned()),
+        Error::AboveCeiling { elements, .. } => (
+            Exit::BadInput,
+            match ceiling_for(*elements) {
+                Some(ceiling) => format!("agree with the other side on --ceiling {ceiling}, and run both with it"),
+                None => "split the list: no ceiling is that large".to_owned(),
+            },
+        ),
+        _ => (Exit::Failed, "this should not happen: please report it, with the version and this message".to_owned()),
+    };
+    Failure {
+        message: error.to_string(),
+        hint: Some(hint),
+        exit,
+    }
+}
+
+/// Whose doing it is that there is no channel, and what to do.
+pub fn channel_failure(error: &transport::Error) -> Failure {
+    use transport::Error;
+    let (exit, message, hint) = match error {
+        Error::WrongKey { presented } | Error::OnlyWrongKeysCame { presented } => (
+            Exit::Refused,
+            match NodeId::from_bytes(*presented) {
+                Ok(id) => format!("another node is there than the one named with --peer: {id}"),
+                Err(_) => "a node with an invalid key is there".to_owned(),
+            },
+            "compare the id with the peer over the telephone, word by word (tacit id ID prints the words)",
+        ),
+        Error::KeyRefused => (
+            Exit::Refused,
+            "the other side does not accept this node's key".to_owned(),
+            "give them your id again (tacit id) for their --peer",
+        ),
+        Error::Refused { .. } => (
+            Exit::Refused,
+            error.to_string(),
+            "is another match already running there?",
+        ),
+        Error::Misbehaved(_) => (
+            Exit::Misbehaved,
+            error.to_string(),
+            "what is there may not be tacit, or cheats: check the address and talk to them",
+        ),
+        Error::NotTls | Error::Incompatible => (
+            Exit::Unreachable,
+            error.to_string(),
+            "is this the address of their tacit, and the same version?",
+        ),
+        Error::AddressMalformed => (
+            Exit::BadInput,
+            error.to_string(),
+            "write host:port, as in 192.0.2.7:7447",
+        ),
+        Error::NameUnknown => (
+            Exit::BadInput,
+            error.to_string(),
+            "check the spelling, or give the IP address",
+        ),
+        Error::CannotListen(_) => (
+            Exit::BadInput,
+            error.to_string(),
+            "use an address of this machine and a port that is free",
+        ),
+        Error::KeyUnusable | Error::MessageTooLong { .. } => {
+            (Exit::Failed, error.to_string(), "please report this")
+        }
+        Error::Unreachable(_) => (
+            Exit::Unreachable,
+            error.to_string(),
+            "is their side started with --listen, and the port open in their firewall?",
+        ),
+        Error::NobodyCame { .. } => (
+            Exit::Unreachable,
+            error.to_string(),
+            "have they started with --connect to this address? --wait SECONDS waits longer",
+        ),
+        _ => (
+            Exit::Unreachable,
+            error.to_string(),
+            "run the match again on both sides",
+        ),
+    };
+    Failure {
+        message,
+        hint: Some(hint.to_owned()),
+        exit,
+    }
+}
+
+/// What is wrong in a list's rows, as lines for the terminal, at most `max` of them.
+pub fn row_errors(path: &Path, list: &List, max: usize) -> Vec<String> {
+    let report = &list.report;
+    let place = |issue: &RowIssue| match issue.field {
+        Some(field) => format!(
+            "line {}, column {}",
+            issue.line,
+            list.columns.header_of(field)
+        ),
+        None => format!("line {}", issue.line),
+    };
+    let mut lines: Vec<String> = report
+        .errors()
+        .take(max)
+        .map(|issue| format!("{}, {}: {}", path.display(), place(issue), issue.reason))
+        .collect();
+    let total = report.errors().count();
+    if total > max {
+        lines.push(format!(
+            "… and {} more; tacit check {} shows all",
+            total - max,
+            path.display()
+        ));
+    }
+    lines
+}
