@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+pub mod bench_matching;
 pub mod completions;
 pub mod demo;
 pub mod failure;
@@ -38,6 +39,14 @@ enum Command {
     Id(id::IdArgs),
     Match(match_lists::Args),
     Completions(completions::Args),
+    /// Measure
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    Matching(bench_matching::Args),
 }
 
 /// Runs what was asked for.
@@ -52,5 +61,6 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             .map_err(|error| Failure::id(&error)),
         Command::Match(args) => match_lists::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Bench(Bench::Matching(args)) => bench_matching::run(&args),
     }
 }
