@@ -10,7 +10,10 @@ use tacit::oprf::{HASH_TO_GROUP, HolderKey, SecretKey, blind, hash_to_group};
 const ELEMENTS: usize = 4096;
 
 fn operations(criterion: &mut Criterion) {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool of this process");
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build_global()
+        .expect("the first pool of this process");
     let rng = &mut UnwrapErr(SysRng);
     let inputs: Vec<[u8; 32]> = (0..ELEMENTS as u64)
         .map(|n| {
@@ -23,26 +26,40 @@ fn operations(criterion: &mut Criterion) {
     let holder = HolderKey::new(key.public(), ELEMENTS);
 
     let mut group = criterion.benchmark_group("oprf");
-    group.throughput(Throughput::Elements(ELEMENTS as u64)).sample_size(10);
+    group
+        .throughput(Throughput::Elements(ELEMENTS as u64))
+        .sample_size(10);
     group.bench_function("hash to group", |bench| {
-        bench.iter(|| inputs.iter().map(|input| hash_to_group(input, &HASH_TO_GROUP)).collect::<Vec<_>>())
+        bench.iter(|| {
+            inputs
+                .iter()
+                .map(|input| hash_to_group(input, &HASH_TO_GROUP))
+                .collect::<Vec<_>>()
+        })
     });
-    group.bench_function("prepare (holder's own tags)", |bench| bench.iter(|| key.tags(&inputs)));
+    group.bench_function("prepare (holder's own tags)", |bench| {
+        bench.iter(|| key.tags(&inputs))
+    });
     group.bench_function("ask (blind)", |bench| bench.iter(|| blind(&inputs, rng)));
     let (_, blinded) = blind(&inputs, rng);
     group.bench_function("answer (evaluate and prove)", |bench| {
-        bench.iter(|| key.evaluate(b"bench", &blinded, ELEMENTS, rng).expect("valid elements"))
+        bench.iter(|| {
+            key.evaluate(b"bench", &blinded, ELEMENTS, rng)
+                .expect("valid elements")
+        })
     });
     group.bench_function("verify, unblind and finalize", |bench| {
         bench.iter_batched(
             || {
                 let (kept, blinded) = blind(&inputs, &mut UnwrapErr(SysRng));
-                let (evaluated, proof) =
-                    key.evaluate(b"bench", &blinded, ELEMENTS, &mut UnwrapErr(SysRng)).expect("valid elements");
+                let (evaluated, proof) = key
+                    .evaluate(b"bench", &blinded, ELEMENTS, &mut UnwrapErr(SysRng))
+                    .expect("valid elements");
                 (kept, evaluated, proof)
             },
             |(kept, evaluated, proof)| {
-                kept.unblind(&inputs, &holder, b"bench", &evaluated, &proof).expect("an honest holder")
+                kept.unblind(&inputs, &holder, b"bench", &evaluated, &proof)
+                    .expect("an honest holder")
             },
             BatchSize::PerIteration,
         )

@@ -28,18 +28,44 @@ use tacit::transport::{Direction, Limits, Listener, PinnedTls, connect};
 const RUNS: usize = 5;
 
 fn main() {
-    let sizes: Vec<u32> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
-    let sizes = if sizes.is_empty() { vec![10_000, 100_000] } else { sizes };
-    println!("cores: {}", std::thread::available_parallelism().map_or(1, usize::from));
+    let sizes: Vec<u32> = std::env::args()
+        .skip(1)
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
+    let sizes = if sizes.is_empty() {
+        vec![10_000, 100_000]
+    } else {
+        sizes
+    };
+    println!(
+        "cores: {}",
+        std::thread::available_parallelism().map_or(1, usize::from)
+    );
     for elements in sizes {
         let mut runs: Vec<Run> = (0..RUNS).map(|_| run(elements)).collect();
         runs.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         let run = &runs[RUNS / 2];
         println!("{elements} elements a list, two ways:");
-        println!("  floor        {:8.3} s CPU ({:.1} µs an element)", run.floor.as_secs_f64(), run.floor.as_secs_f64() * 5e5 / f64::from(elements));
-        println!("  session      {:8.3} s CPU, {:.3} s on the clock", run.cpu.as_secs_f64(), run.wall.as_secs_f64());
-        println!("  ratio        {:8.3} (median of {RUNS}; {:.3} to {:.3})", run.ratio(), runs[0].ratio(), runs[RUNS - 1].ratio());
-        println!("  cores busy   {:8.2} preparing, {:.2} exchanging", run.prepare_cores, run.exchange_cores);
+        println!(
+            "  floor        {:8.3} s CPU ({:.1} µs an element)",
+            run.floor.as_secs_f64(),
+            run.floor.as_secs_f64() * 5e5 / f64::from(elements)
+        );
+        println!(
+            "  session      {:8.3} s CPU, {:.3} s on the clock",
+            run.cpu.as_secs_f64(),
+            run.wall.as_secs_f64()
+        );
+        println!(
+            "  ratio        {:8.3} (median of {RUNS}; {:.3} to {:.3})",
+            run.ratio(),
+            runs[0].ratio(),
+            runs[RUNS - 1].ratio()
+        );
+        println!(
+            "  cores busy   {:8.2} preparing, {:.2} exchanging",
+            run.prepare_cores, run.exchange_cores
+        );
         println!("  wire         {:8} bytes from each side", run.bytes);
         println!("  peak memory  {:8} KiB, both sides", peak_kib());
     }
@@ -67,18 +93,29 @@ fn run(elements: u32) -> Run {
         schema_name: "bench".into(),
         schema_digest: [0; 32],
         mediator: Mediator::None,
-        ceilings: ByClass { narrow: Ceilings::all(ceiling), wide: None },
+        ceilings: ByClass {
+            narrow: Ceilings::all(ceiling),
+            wide: None,
+        },
         window: SettlingWindow::DEFAULT,
         reference: String::new(),
     };
-    let keys = [Role::Initiator, Role::Responder].map(|role| Arc::new(NodeKey::from_seed(&[role.byte(); 32])));
+    let keys = [Role::Initiator, Role::Responder]
+        .map(|role| Arc::new(NodeKey::from_seed(&[role.byte(); 32])));
     let [initiator, responder] = [keys[0].clone(), keys[1].clone()];
 
     let (cpu_start, wall_start) = (cpu(), Instant::now());
     // The lists overlap by a half: identities 0..n against n/2..3n/2.
     let half = elements / 2;
     let first = side(Role::Initiator, &terms, &initiator, &responder, 0, elements);
-    let second = side(Role::Responder, &terms, &responder, &initiator, half, elements);
+    let second = side(
+        Role::Responder,
+        &terms,
+        &responder,
+        &initiator,
+        half,
+        elements,
+    );
     let (cpu_prepared, wall_prepared) = (cpu(), wall_start.elapsed());
 
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -89,7 +126,10 @@ fn run(elements: u32) -> Run {
         let listener = Listener::bind("127.0.0.1:0").await.expect("an address");
         let address = listener.address().to_string();
         let responding = tokio::spawn(async move {
-            let channel = listener.accept(&tls_b, &Limits::default(), |_, _| ()).await.expect("the peer");
+            let channel = listener
+                .accept(&tls_b, &Limits::default(), |_, _| ())
+                .await
+                .expect("the peer");
             exchange(second, channel).await
         });
         let channel = connect(&address, &tls_a, &limits).await.expect("the peer");
@@ -113,20 +153,37 @@ fn run(elements: u32) -> Run {
     }
 }
 
-fn side(role: Role, terms: &Terms, key: &Arc<NodeKey>, peer: &NodeKey, from: u32, elements: u32) -> Session {
+fn side(
+    role: Role,
+    terms: &Terms,
+    key: &Arc<NodeKey>,
+    peer: &NodeKey,
+    from: u32,
+    elements: u32,
+) -> Session {
     let list = |from: u32| {
         let identity = |n: u32| {
             let mut bytes = [0; 32];
             bytes[..4].copy_from_slice(&n.to_be_bytes());
             HashedIdentity::from_bytes(bytes)
         };
-        ByClass { narrow: (from..from + elements).map(identity).collect(), wide: None }
+        ByClass {
+            narrow: (from..from + elements).map(identity).collect(),
+            wide: None,
+        }
     };
     let rng = &mut UnwrapErr(SysRng);
     let ceilings = terms.ceilings.map(|_, ceilings| ceilings.of(role).held);
-    let table = PreparedTable::prepare(list(from), ceilings, terms.mediator, rng, |_| ()).expect("fits");
-    let setup =
-        Setup { role, key: key.clone(), peer: peer.id(), terms: terms.clone(), requested: list(from), table };
+    let table =
+        PreparedTable::prepare(list(from), ceilings, terms.mediator, rng, |_| ()).expect("fits");
+    let setup = Setup {
+        role,
+        key: key.clone(),
+        peer: peer.id(),
+        terms: terms.clone(),
+        requested: list(from),
+        table,
+    };
     Session::new(setup, rng).expect("fits")
 }
 
@@ -139,9 +196,16 @@ async fn exchange(session: Session, channel: tacit::transport::Duplex) -> Outcom
         fn progress(&mut self, _: Progress) {}
     }
     let rng = &mut UnwrapErr(SysRng);
-    run_session(session, channel, rng, &Patience::default(), &mut Nobody, std::future::pending())
-        .await
-        .expect("an honest session")
+    run_session(
+        session,
+        channel,
+        rng,
+        &Patience::default(),
+        &mut Nobody,
+        std::future::pending(),
+    )
+    .await
+    .expect("an honest session")
 }
 
 /// What the group operations of one element cost on one core: it is prepared, asked, answered with
@@ -153,8 +217,14 @@ fn floor_per_element() -> Duration {
     let points: Vec<RistrettoPoint> = scalars.iter().map(RistrettoPoint::mul_base).collect();
     let encoded: Vec<CompressedRistretto> = points.iter().map(RistrettoPoint::compress).collect();
     let table = RistrettoBasepointTable::create(&points[0]);
-    let coefficients: Vec<Scalar> =
-        scalars.iter().map(|s| Scalar::from(u128::from_le_bytes(s.as_bytes()[..16].try_into().expect("16")))).collect();
+    let coefficients: Vec<Scalar> = scalars
+        .iter()
+        .map(|s| {
+            Scalar::from(u128::from_le_bytes(
+                s.as_bytes()[..16].try_into().expect("16"),
+            ))
+        })
+        .collect();
 
     let hash = timed(COUNT, || {
         for s in &scalars {
@@ -187,7 +257,10 @@ fn floor_per_element() -> Duration {
         }
     });
     let sum = timed(COUNT, || {
-        black_box(RistrettoPoint::vartime_multiscalar_mul(&coefficients, &points));
+        black_box(RistrettoPoint::vartime_multiscalar_mul(
+            &coefficients,
+            &points,
+        ));
     });
     let finish = timed(COUNT, || {
         for e in &encoded {
@@ -223,6 +296,12 @@ fn cpu() -> Duration {
 
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or("");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap_or("");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .unwrap_or(0)
 }

@@ -1,8 +1,10 @@
 //! The command line: one file a subcommand.
 
 pub mod bench_matching;
+pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod home;
 pub mod id;
@@ -10,7 +12,9 @@ pub mod list_file;
 pub mod match_lists;
 mod progress;
 pub mod results;
+pub mod schema;
 mod session;
+pub mod table;
 mod terms;
 
 use clap::{Parser, Subcommand};
@@ -37,7 +41,10 @@ To begin with:
 enum Command {
     Demo(demo::Args),
     Id(id::IdArgs),
+    Check(check::Args),
+    Explain(explain::Args),
     Match(match_lists::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
     /// Measure
     #[command(subcommand)]
@@ -59,7 +66,10 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Id(args) => id::run(&args, &mut std::io::stdout().lock())
             .map(|()| Exit::Clean)
             .map_err(|error| Failure::id(&error)),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Match(args) => match_lists::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Bench(Bench::Matching(args)) => bench_matching::run(&args),
     }

@@ -22,7 +22,11 @@ impl Machine {
         let folder = TempDir::new().expect("a folder");
         let home = folder.path().join("home");
         let output = tacit(&["id", "--no-passphrase", "--json", "--home", text(&home)]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let id = answer["id"].as_str().expect("an id").to_owned();
         let machine = Self { folder, id };
@@ -46,9 +50,21 @@ impl Machine {
 
     fn command(&self, peer: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tacit"));
-        command.arg("match").arg("--home").arg(self.path("home")).args(["--peer", peer]);
-        command.arg("--held").arg(self.path("held.csv")).arg("--requested").arg(self.path("requested.csv"));
-        command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("match")
+            .arg("--home")
+            .arg(self.path("home"))
+            .args(["--peer", peer]);
+        command
+            .arg("--held")
+            .arg(self.path("held.csv"))
+            .arg("--requested")
+            .arg(self.path("requested.csv"));
+        command
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -58,17 +74,28 @@ impl Machine {
 
     /// Starts listening and comes back when the address is known.
     fn listen(&self, peer: &str, more: &[&str]) -> Listening {
-        let mut child =
-            self.command(peer, &[&["--listen", "127.0.0.1:0"], more].concat()).spawn().expect("tacit runs");
+        let mut child = self
+            .command(peer, &[&["--listen", "127.0.0.1:0"], more].concat())
+            .spawn()
+            .expect("tacit runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
         let mut said = String::new();
         loop {
             let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).expect("text"), 0, "ended before it listened: {said}");
+            assert_ne!(
+                stderr.read_line(&mut line).expect("text"),
+                0,
+                "ended before it listened: {said}"
+            );
             said.push_str(&line);
             if let Some(rest) = line.strip_prefix("Waiting at ") {
                 let address = rest.split(' ').next().expect("an address").to_owned();
-                return Listening { child, stderr, said, address };
+                return Listening {
+                    child,
+                    stderr,
+                    said,
+                    address,
+                };
             }
         }
     }
@@ -93,12 +120,20 @@ impl Listening {
     fn end(mut self) -> (i32, String, String) {
         self.stderr.read_to_string(&mut self.said).expect("text");
         let output = self.child.wait_with_output().expect("an end");
-        (output.status.code().expect("a code"), String::from_utf8(output.stdout).expect("text"), self.said)
+        (
+            output.status.code().expect("a code"),
+            String::from_utf8(output.stdout).expect("text"),
+            self.said,
+        )
     }
 }
 
 fn tacit(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tacit")).args(args).stdin(Stdio::null()).output().expect("tacit runs")
+    Command::new(env!("CARGO_BIN_EXE_tacit"))
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("tacit runs")
 }
 
 fn text(path: &Path) -> &str {
@@ -106,18 +141,35 @@ fn text(path: &Path) -> &str {
 }
 
 fn code_and_error(output: &Output) -> (i32, String) {
-    (output.status.code().expect("a code"), String::from_utf8(output.stderr.clone()).expect("text"))
+    (
+        output.status.code().expect("a code"),
+        String::from_utf8(output.stderr.clone()).expect("text"),
+    )
 }
 
 /// A list of invented people, one for each number: no two share a surname and a birth date.
 fn people(numbers: impl IntoIterator<Item = u32>) -> String {
-    let syllables = ["ба", "ве", "ги", "до", "жу", "зо", "ка", "ле", "ми", "но", "пу", "ра", "со", "те", "фа", "лю"];
-    let given = ["Іван", "Петро", "Олександр", "Сергій", "Микола", "Андрій", "Тарас", "Ігор"];
+    let syllables = [
+        "ба", "ве", "ги", "до", "жу", "зо", "ка", "ле", "ми", "но", "пу", "ра", "со", "те", "фа",
+        "лю",
+    ];
+    let given = [
+        "Іван",
+        "Петро",
+        "Олександр",
+        "Сергій",
+        "Микола",
+        "Андрій",
+        "Тарас",
+        "Ігор",
+    ];
     let mut list = HEADER.to_owned();
     for n in numbers {
         // A bijection on 20 bits, so that neighbours have nothing in common.
         let mixed = (n.wrapping_mul(0x9_E375) ^ 0x5_A5A5) & 0xf_ffff;
-        let surname: String = (0..5).map(|i| syllables[(mixed >> (4 * i)) as usize & 15]).collect();
+        let surname: String = (0..5)
+            .map(|i| syllables[(mixed >> (4 * i)) as usize & 15])
+            .collect();
         let (year, month, day) = (1960 + n % 43, 1 + n / 43 % 12, 1 + n / 516 % 28);
         let given = given[n as usize % given.len()];
         list += &format!("{n},{surname}ренко,{given},Іванович,{year}-{month:02}-{day:02}\n");
@@ -129,7 +181,12 @@ fn people(numbers: impl IntoIterator<Item = u32>) -> String {
 fn found_in_csv(path: &Path) -> BTreeSet<u32> {
     let mut reader = csv::Reader::from_path(path).expect("a results file");
     let header = reader.headers().expect("a header").clone();
-    let column = |name| header.iter().position(|h| h == name).unwrap_or_else(|| panic!("column {name}"));
+    let column = |name| {
+        header
+            .iter()
+            .position(|h| h == name)
+            .unwrap_or_else(|| panic!("column {name}"))
+    };
     let (id, answer, keys) = (column("record_id"), column("answer"), column("keys"));
     let mut found = BTreeSet::new();
     for row in reader.records() {
@@ -148,11 +205,17 @@ fn found_in_csv(path: &Path) -> BTreeSet<u32> {
 
 fn found_in_json(stdout: &[u8]) -> BTreeSet<u32> {
     let json: Value = serde_json::from_slice(stdout).expect("JSON");
-    let answers = json["answers"].as_array().expect("answers");
+    let answers = json["results"].as_array().expect("results");
     answers
         .iter()
         .filter(|answer| answer["answer"] != "none")
-        .map(|answer| answer["record_id"].as_str().expect("an id").parse().expect("a number"))
+        .map(|answer| {
+            answer["record_id"]
+                .as_str()
+                .expect("an id")
+                .parse()
+                .expect("a number")
+        })
         .collect()
 }
 
@@ -160,13 +223,27 @@ fn found_in_json(stdout: &[u8]) -> BTreeSet<u32> {
 fn both_learn(people: u32, common: u32, more: &[&str]) {
     let (a, b) = (Machine::new(), Machine::new());
     a.lists(0..people, 200_000 - common..200_000 + people - common);
-    b.lists(200_000 - people..200_000, (0..common).chain(400_000..400_000 + people - common));
+    b.lists(
+        200_000 - people..200_000,
+        (0..common).chain(400_000..400_000 + people - common),
+    );
     let results = a.path("results.csv");
     let listening = a.listen(&b.id, &[&["--output", text(&results)], more].concat());
-    let connecting = b.run(&a.id, &[&["--connect", &listening.address, "--json"], more].concat());
+    let connecting = b.run(
+        &a.id,
+        &[&["--connect", &listening.address, "--json"], more].concat(),
+    );
     let (code, _, said) = listening.end();
-    assert_eq!((code, connecting.status.code()), (0, Some(0)), "{said}{}", code_and_error(&connecting).1);
-    assert_eq!(found_in_csv(&results), (200_000 - common..200_000).collect());
+    assert_eq!(
+        (code, connecting.status.code()),
+        (0, Some(0)),
+        "{said}{}",
+        code_and_error(&connecting).1
+    );
+    assert_eq!(
+        found_in_csv(&results),
+        (200_000 - common..200_000).collect()
+    );
     assert_eq!(found_in_json(&connecting.stdout), (0..common).collect());
 }
 
@@ -191,7 +268,16 @@ fn a_list_with_a_header_and_no_rows_is_said_to_be_empty_and_matches_nobody() {
     let (a, b) = (Machine::new(), Machine::new());
     b.lists(0..5, 0..5);
     let listening = a.listen(&b.id, &["--ceiling", "1024"]);
-    let connecting = b.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024", "--json"]);
+    let connecting = b.run(
+        &a.id,
+        &[
+            "--connect",
+            &listening.address,
+            "--ceiling",
+            "1024",
+            "--json",
+        ],
+    );
     let (code, _, said) = listening.end();
     assert_eq!((code, connecting.status.code()), (0, Some(0)), "{said}");
     assert!(said.contains("has no people"), "{said}");
@@ -205,12 +291,28 @@ fn different_ceilings_end_it_on_both_sides_with_code_3_and_the_field() {
     b.lists(0..5, 0..5);
     let results = b.path("results.csv");
     let listening = a.listen(&b.id, &["--ceiling", "1024"]);
-    let connecting = b.run(&a.id, &["--connect", &listening.address, "--ceiling", "4096", "--output", text(&results)]);
+    let connecting = b.run(
+        &a.id,
+        &[
+            "--connect",
+            &listening.address,
+            "--ceiling",
+            "4096",
+            "--output",
+            text(&results),
+        ],
+    );
     let (code, stdout, said) = listening.end();
     let (other_code, other_said) = code_and_error(&connecting);
     assert_eq!((code, other_code), (3, 3), "{said}{other_said}");
-    assert!(said.contains("this side has 1024 elements, the peer 4096"), "{said}");
-    assert!(other_said.contains("this side has 4096 elements, the peer 1024"), "{other_said}");
+    assert!(
+        said.contains("this side has 1024 elements, the peer 4096"),
+        "{said}"
+    );
+    assert!(
+        other_said.contains("this side has 4096 elements, the peer 1024"),
+        "{other_said}"
+    );
     assert!(stdout.is_empty() && connecting.stdout.is_empty() && !results.exists());
 }
 
@@ -218,22 +320,36 @@ fn different_ceilings_end_it_on_both_sides_with_code_3_and_the_field() {
 fn the_wide_class_on_one_side_only_ends_it_on_both_sides() {
     let (a, b) = (Machine::new(), Machine::new());
     let listening = a.listen(&b.id, &["--ceiling", "1024", "--wide"]);
-    let connecting = b.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024"]);
+    let connecting = b.run(
+        &a.id,
+        &["--connect", &listening.address, "--ceiling", "1024"],
+    );
     let (code, _, said) = listening.end();
     assert_eq!((code, connecting.status.code()), (3, Some(3)), "{said}");
-    assert!(said.contains("key classes: this side has the wide class on, the peer off"), "{said}");
+    assert!(
+        said.contains("key classes: this side has the wide class on, the peer off"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_list_above_the_ceiling_is_refused_before_anybody_is_called() {
     let (a, b) = (Machine::new(), Machine::new());
     a.lists(0..2000, 0..1);
-    let (code, said) = code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
+    let (code, said) =
+        code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("the held list needs ") && said.contains("the ceiling is 1024"), "{said}");
-    assert!(said.contains("--ceiling 4096"), "the hint names a ceiling that fits: {said}");
+    assert!(
+        said.contains("the held list needs ") && said.contains("the ceiling is 1024"),
+        "{said}"
+    );
+    assert!(
+        said.contains("--ceiling 4096"),
+        "the hint names a ceiling that fits: {said}"
+    );
     a.lists(0..1, 0..2000);
-    let (code, said) = code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
+    let (code, said) =
+        code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the requested list needs "), "{said}");
 }
@@ -244,12 +360,24 @@ fn a_stranger_with_another_key_is_turned_away_and_named_and_the_right_peer_still
     a.lists(0..5, 0..5);
     b.lists(0..5, 0..5);
     let mut listening = a.listen(&b.id, &["--ceiling", "1024"]);
-    let refused = stranger.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024"]);
+    let refused = stranger.run(
+        &a.id,
+        &["--connect", &listening.address, "--ceiling", "1024"],
+    );
     let (code, said) = code_and_error(&refused);
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("does not accept this node's key"), "{said}");
     listening.until_said(&stranger.id);
-    let connecting = b.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024", "--json"]);
+    let connecting = b.run(
+        &a.id,
+        &[
+            "--connect",
+            &listening.address,
+            "--ceiling",
+            "1024",
+            "--json",
+        ],
+    );
     assert_eq!(found_in_json(&connecting.stdout), (0..5).collect());
     assert_eq!(listening.end().0, 0);
 }
@@ -259,7 +387,10 @@ fn a_node_other_than_the_one_named_is_not_spoken_to() {
     let (a, b, other) = (Machine::new(), Machine::new(), Machine::new());
     let listening = a.listen(&b.id, &["--ceiling", "1024", "--wait", "2"]);
     // B means to reach `other`, and the address is A's.
-    let (code, said) = code_and_error(&b.run(&other.id, &["--connect", &listening.address, "--ceiling", "1024"]));
+    let (code, said) = code_and_error(&b.run(
+        &other.id,
+        &["--connect", &listening.address, "--ceiling", "1024"],
+    ));
     assert_eq!(code, 3, "{said}");
     assert!(said.contains(&a.id), "the error names who is there: {said}");
     let (code, _, said) = listening.end();
@@ -278,13 +409,21 @@ fn a_peer_that_does_not_speak_tls_is_told_apart_from_one_that_is_away() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     });
-    let (code, said) = code_and_error(&machine.run(&peer, &["--connect", &address, "--ceiling", "1024"]));
+    let (code, said) =
+        code_and_error(&machine.run(&peer, &["--connect", &address, "--ceiling", "1024"]));
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("does not speak TLS"), "{said}");
     answering.join().expect("the server ends");
 
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
-    let (code, said) = code_and_error(&machine.run(&peer, &["--connect", &free, "--ceiling", "1024", "--wait", "1"]));
+    let free = TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address")
+        .to_string();
+    let (code, said) = code_and_error(&machine.run(
+        &peer,
+        &["--connect", &free, "--ceiling", "1024", "--wait", "1"],
+    ));
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("cannot be reached"), "{said}");
 }
@@ -298,7 +437,16 @@ fn garbage_on_the_port_does_not_end_the_wait() {
     let mut garbage = TcpStream::connect(&listening.address).expect("a connection");
     garbage.write_all(&[0x55; 4096]).expect("written");
     listening.until_said("Turned away");
-    let connecting = b.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024", "--json"]);
+    let connecting = b.run(
+        &a.id,
+        &[
+            "--connect",
+            &listening.address,
+            "--ceiling",
+            "1024",
+            "--json",
+        ],
+    );
     assert_eq!(found_in_json(&connecting.stdout), (0..5).collect());
     assert_eq!(listening.end().0, 0);
 }
@@ -318,8 +466,13 @@ fn a_peer_that_is_killed_half_way_leaves_the_other_with_code_5_and_no_results() 
     b.lists(0..5, 0..5);
     let results = a.path("results.csv");
     let mut listening = a.listen(&b.id, &["--ceiling", "262144", "--output", text(&results)]);
-    let mut connecting =
-        b.command(&a.id, &["--connect", &listening.address, "--ceiling", "262144"]).spawn().expect("tacit runs");
+    let mut connecting = b
+        .command(
+            &a.id,
+            &["--connect", &listening.address, "--ceiling", "262144"],
+        )
+        .spawn()
+        .expect("tacit runs");
     listening.until_said("The peer is there");
     connecting.kill().expect("killed");
     connecting.wait().expect("gone");
@@ -332,13 +485,26 @@ fn a_peer_that_is_killed_half_way_leaves_the_other_with_code_5_and_no_results() 
 fn an_interrupted_side_says_so_and_so_does_the_other() {
     let (a, b) = (Machine::new(), Machine::new());
     let mut listening = a.listen(&b.id, &["--ceiling", "262144"]);
-    let connecting =
-        b.command(&a.id, &["--connect", &listening.address, "--ceiling", "262144"]).spawn().expect("tacit runs");
+    let connecting = b
+        .command(
+            &a.id,
+            &["--connect", &listening.address, "--ceiling", "262144"],
+        )
+        .spawn()
+        .expect("tacit runs");
     listening.until_said("The peer is there");
-    let kill = Command::new("kill").args(["-TERM", &connecting.id().to_string()]).status().expect("kill runs");
+    let kill = Command::new("kill")
+        .args(["-TERM", &connecting.id().to_string()])
+        .status()
+        .expect("kill runs");
     assert!(kill.success());
     let output = connecting.wait_with_output().expect("an end");
-    assert_eq!(output.status.code(), Some(130), "{}", code_and_error(&output).1);
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        code_and_error(&output).1
+    );
     let (code, _, said) = listening.end();
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("stopped there"), "{said}");
@@ -351,14 +517,29 @@ fn an_output_file_that_is_there_is_never_overwritten_without_force() {
     b.lists(0..5, 0..5);
     a.list("results.csv", "precious");
     let results = a.path("results.csv");
-    let (code, said) =
-        code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--output", text(&results)]));
+    let (code, said) = code_and_error(&a.run(
+        &b.id,
+        &["--connect", "127.0.0.1:1", "--output", text(&results)],
+    ));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("--force"), "{said}");
-    assert_eq!(std::fs::read_to_string(&results).expect("a file"), "precious");
+    assert_eq!(
+        std::fs::read_to_string(&results).expect("a file"),
+        "precious"
+    );
 
-    let listening = a.listen(&b.id, &["--ceiling", "1024", "--output", text(&results), "--force"]);
-    assert!(b.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024"]).status.success());
+    let listening = a.listen(
+        &b.id,
+        &["--ceiling", "1024", "--output", text(&results), "--force"],
+    );
+    assert!(
+        b.run(
+            &a.id,
+            &["--connect", &listening.address, "--ceiling", "1024"]
+        )
+        .status
+        .success()
+    );
     assert_eq!(listening.end().0, 0);
     assert_eq!(found_in_csv(&results), (0..5).collect());
 }
@@ -367,16 +548,32 @@ fn an_output_file_that_is_there_is_never_overwritten_without_force() {
 fn rows_with_errors_stop_the_match_with_line_column_and_reason_unless_they_are_skipped() {
     let (a, b) = (Machine::new(), Machine::new());
     b.lists(0..5, 0..5);
-    a.list("held.csv", people(0..5) + "x1,Петренко,Іван,Іванович,не пам'ятаю\n");
+    a.list(
+        "held.csv",
+        people(0..5) + "x1,Петренко,Іван,Іванович,не пам'ятаю\n",
+    );
     a.list("requested.csv", people(0..5));
-    let (code, said) = code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
+    let (code, said) =
+        code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("held.csv, line 7, column date_of_birth: the date cannot be read"), "{said}");
+    assert!(
+        said.contains("held.csv, line 7, column date_of_birth: the date cannot be read"),
+        "{said}"
+    );
     assert!(said.contains("--skip-bad-rows"), "{said}");
     assert!(!said.contains("Петренко"), "no cell is echoed: {said}");
 
     let listening = a.listen(&b.id, &["--ceiling", "1024", "--skip-bad-rows"]);
-    let connecting = b.run(&a.id, &["--connect", &listening.address, "--ceiling", "1024", "--json"]);
+    let connecting = b.run(
+        &a.id,
+        &[
+            "--connect",
+            &listening.address,
+            "--ceiling",
+            "1024",
+            "--json",
+        ],
+    );
     assert_eq!(found_in_json(&connecting.stdout), (0..5).collect());
     let (code, _, said) = listening.end();
     assert_eq!(code, 0, "{said}");
@@ -385,21 +582,46 @@ fn rows_with_errors_stop_the_match_with_line_column_and_reason_unless_they_are_s
 #[test]
 fn a_list_file_that_is_no_list_is_refused_with_a_hint_and_code_2() {
     let (a, b) = (Machine::new(), Machine::new());
-    let big = [HEADER.as_bytes(), b"1,", &vec![b'a'; 10 << 20], b",b,c,1990-01-02\n"].concat();
+    let big = [
+        HEADER.as_bytes(),
+        b"1,",
+        &vec![b'a'; 10 << 20],
+        b",b,c,1990-01-02\n",
+    ]
+    .concat();
     let cases: [(&str, Option<&[u8]>, &str); 6] = [
         ("missing", None, "No such file"),
         ("empty", Some(b""), "the file is empty"),
-        ("binary", Some(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0\x01\0\0\0"), "not a list"),
-        ("Latin-1", Some(b"record_id,family_name,given_name,date_of_birth\n1,M\xfcller,J\xf6rg,1990-01-02\n"), "line 2"),
-        ("without a needed column", Some(b"record_id,given_name,date_of_birth\n1,Ivan,1990-01-02\n"), "no column for"),
-        ("10 MB in one field", Some(&big), "line 2, column 2: a field is longer than 64 KiB"),
+        (
+            "binary",
+            Some(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0\x01\0\0\0"),
+            "not a list",
+        ),
+        (
+            "Latin-1",
+            Some(
+                b"record_id,family_name,given_name,date_of_birth\n1,M\xfcller,J\xf6rg,1990-01-02\n",
+            ),
+            "line 2",
+        ),
+        (
+            "without a needed column",
+            Some(b"record_id,given_name,date_of_birth\n1,Ivan,1990-01-02\n"),
+            "no column for",
+        ),
+        (
+            "10 MB in one field",
+            Some(&big),
+            "line 2, column 2: a field is longer than 64 KiB",
+        ),
     ];
     for (what, content, expected) in cases {
         match content {
             Some(content) => a.list("held.csv", content),
             None => std::fs::remove_file(a.path("held.csv")).expect("removed"),
         }
-        let (code, said) = code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
+        let (code, said) =
+            code_and_error(&a.run(&b.id, &["--connect", "127.0.0.1:1", "--ceiling", "1024"]));
         assert_eq!(code, 2, "{what}: {said}");
         assert!(said.contains(expected), "{what}: {said}");
         assert!(said.contains("hint"), "{what}: {said}");
@@ -422,8 +644,14 @@ fn a_node_without_a_key_or_named_as_its_own_peer_is_told_what_to_do() {
 #[test]
 fn a_mistyped_peer_an_address_without_a_port_and_one_that_is_taken_are_bad_input() {
     let (a, b) = (Machine::new(), Machine::new());
-    let mistyped = b.id.replace(&b.id[20..21], if &b.id[20..21] == "q" { "p" } else { "q" });
-    assert_eq!(a.run(&mistyped, &["--connect", "127.0.0.1:1"]).status.code(), Some(2));
+    let mistyped =
+        b.id.replace(&b.id[20..21], if &b.id[20..21] == "q" { "p" } else { "q" });
+    assert_eq!(
+        a.run(&mistyped, &["--connect", "127.0.0.1:1"])
+            .status
+            .code(),
+        Some(2)
+    );
     let (code, said) = code_and_error(&a.run(&b.id, &["--listen", "nowhere"]));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("host:port"), "{said}");
@@ -439,14 +667,29 @@ fn the_demo_shows_both_sides_answers_and_the_eavesdroppers_view() {
     let output = tacit(&["demo"]);
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).expect("text");
-    assert!(said.contains("Delegation A learns: of 14 people it asks about, Delegation B holds 8."), "{said}");
-    assert!(said.contains("Delegation B learns: of 13 people it asks about, Delegation A holds 7."), "{said}");
+    assert!(
+        said.contains("Delegation A learns: of 14 people it asks about, Delegation B holds 8."),
+        "{said}"
+    );
+    assert!(
+        said.contains("Delegation B learns: of 13 people it asks about, Delegation A holds 7."),
+        "{said}"
+    );
     assert!(said.contains("What an eavesdropper saw"), "{said}");
     // Every kind of message has the same number and size in both sessions.
-    let kinds = said.lines().filter(|line| line.contains(" messages ")).collect::<Vec<_>>();
+    let kinds = said
+        .lines()
+        .filter(|line| line.contains(" messages "))
+        .collect::<Vec<_>>();
     assert_eq!(kinds.len(), 8, "{said}");
     for line in kinds {
-        let cells: Vec<&str> = line.split("messages").nth(1).expect("cells").split("bytes").map(str::trim).collect();
+        let cells: Vec<&str> = line
+            .split("messages")
+            .nth(1)
+            .expect("cells")
+            .split("bytes")
+            .map(str::trim)
+            .collect();
         assert_eq!(cells[0], cells[1], "{line}");
     }
 }
@@ -454,7 +697,10 @@ fn the_demo_shows_both_sides_answers_and_the_eavesdroppers_view() {
 #[test]
 fn help_of_every_subcommand_has_an_example_and_the_version_prints() {
     let version = tacit(&["--version"]);
-    assert_eq!(String::from_utf8_lossy(&version.stdout).trim(), format!("tacit {}", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout).trim(),
+        format!("tacit {}", env!("CARGO_PKG_VERSION"))
+    );
     let help = String::from_utf8(tacit(&["--help"]).stdout).expect("text");
     let commands: Vec<&str> = help
         .lines()
@@ -467,9 +713,15 @@ fn help_of_every_subcommand_has_an_example_and_the_version_prints() {
     assert!(commands.len() >= 4, "{help}");
     for command in commands {
         let help = String::from_utf8(tacit(&[command, "--help"]).stdout).expect("text");
-        assert!(help.contains("Example") || help.contains("Commands:"), "{command}: {help}");
+        assert!(
+            help.contains("Example") || help.contains("Commands:"),
+            "{command}: {help}"
+        );
     }
     for shell in ["bash", "zsh", "fish"] {
-        assert!(String::from_utf8_lossy(&tacit(&["completions", shell]).stdout).contains("tacit"), "{shell}");
+        assert!(
+            String::from_utf8_lossy(&tacit(&["completions", shell]).stdout).contains("tacit"),
+            "{shell}"
+        );
     }
 }

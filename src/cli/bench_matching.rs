@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::cli::list_file::{ListArgs, open};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, table};
 use crate::identity::grade::answers;
 use crate::identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListSizes};
 
@@ -231,8 +231,8 @@ impl Figures {
     }
 
     fn to_table(&self) -> String {
-        let mut answers = comfy_table::Table::new();
-        answers.set_header(["answer", "recall", "found", "false", "elements a person"]);
+        let mut answers =
+            table::with_header(["answer", "recall", "found", "false", "elements a person"]);
         let both = format!("{:.2}", self.elements_per_person);
         let narrow = format!("{:.2}", self.narrow_elements_per_person);
         for (name, found, elements) in [
@@ -249,8 +249,7 @@ impl Figures {
                 elements.clone(),
             ]);
         }
-        let mut kinds = comfy_table::Table::new();
-        kinds.set_header([
+        let mut kinds = table::with_header([
             "key",
             "elements a person",
             "found",

@@ -3,14 +3,13 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
 use super::list_file::today;
 use super::progress::Progress;
 use super::session::{channel_failure, exchange, graded, prepare};
+use super::table;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use crate::exchange::Role;
@@ -225,11 +224,7 @@ fn show_side(
         holder.name,
         side.requested.people.len()
     )?;
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
+    let mut table = table::with_header([
         "record",
         "as the asking side wrote it",
         "answer",
@@ -300,11 +295,7 @@ fn show_eavesdropper(
         out,
         "\nWhat an eavesdropper saw: two nodes, this many messages and bytes, and ciphertext.\n"
     )?;
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["", "these lists", "one person a list"]);
+    let mut table = table::with_header(["", "these lists", "one person a list"]);
     let people = |side: &Side| side.held.people.len() + side.requested.people.len();
     table.add_row([
         "people on both sides' lists (not seen)",

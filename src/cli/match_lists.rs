@@ -1,5 +1,6 @@
 //! `tacit match`: one session with one peer, without a daemon.
 
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,11 @@ use std::time::Duration;
 use super::home::HomeArgs;
 use super::list_file::ListArgs;
 use super::progress::Progress;
-use super::results::{self, Results};
+use super::results::{Results, ResultsFile};
 use super::session::{channel_failure, exchange, graded, prepare, row_errors};
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
-use crate::exchange::Role;
+use crate::exchange::{Role, SessionId};
 use crate::identity::List;
 use crate::node::Patience;
 use crate::pairing::NodeId;
@@ -19,6 +20,9 @@ use crate::transport::{Duplex, Limits, Listener, PinnedTls, connect};
 
 /// Row errors shown before the rest is only counted.
 const ERRORS_SHOWN_MAX: usize = 20;
+
+/// Rows of the table on a terminal; elsewhere it has all.
+const TABLE_ROWS_MAX: usize = 200;
 
 /// Match two lists with a peer: learn which requested people it holds, and let it learn the same
 #[derive(clap::Args, Debug)]
@@ -98,9 +102,10 @@ another one); 4 the peer misbehaved; 5 the peer is unreachable or went away; 130
 /// Bad input, or a session that ended without answers; nothing was written then.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let progress = Progress::new(false);
-    if let Some(output) = &args.output {
-        results::check_output(output, args.force)?;
-    }
+    let output = match &args.output {
+        Some(path) => Some(ResultsFile::at(path, args.force)?),
+        None => None,
+    };
     let key = Arc::new(
         args.home
             .load_key()
@@ -158,17 +163,37 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     })?;
 
     let answers = graded(&requested, &outcome, &terms, args.terms.people());
-    let results = Results {
-        list: &requested,
-        answers: &answers,
-        peer: args.peer,
-        session: outcome.session,
-    };
-    if let Some(output) = &args.output {
-        results.write(output, args.force)?;
+    let results = Results::new(&requested, &answers);
+    // What was learnt is shown even where it cannot be written.
+    let written = output.map_or(Ok(()), |file| results.write(&file));
+    show(args, &results, &outcome.session).map_err(|error| Failure {
+        message: format!("stdout: {error}"),
+        hint: None,
+        exit: Exit::Failed,
+    })?;
+    written?;
+    if let Some(path) = &args.output {
+        progress.say(format!("The answers are in {}.", path.display()));
     }
-    results.print(args.json, args.output.as_deref())?;
     Ok(Exit::Clean)
+}
+
+fn show(args: &Args, results: &Results, session: &SessionId) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let mut json = results.to_json();
+        json["peer"] = args.peer.to_string().into();
+        json["session"] = hex::encode(session.0).into();
+        serde_json::to_writer_pretty(&mut out, &json)?;
+        return writeln!(out);
+    }
+    let rows_max = if out.is_terminal() {
+        TABLE_ROWS_MAX
+    } else {
+        usize::MAX
+    };
+    writeln!(out, "{}", results.table(rows_max))?;
+    writeln!(out, "{}", results.count_line())
 }
 
 async fn open(

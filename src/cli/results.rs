@@ -1,83 +1,500 @@
-//! The answers for a requested list: a table for eyes, CSV and JSON for programs.
+//! Results of a session: a table for eyes, and files to work through.
+//!
+//! Every requested record that was asked about has one row: its id, the answer, the kinds of keys
+//! that matched, then the requester's own columns. Strong answers come first, then those to
+//! confirm, possible ones, and the rest. Files appear whole or not at all, readable by their owner
+//! alone, and never over another file unless that is asked for.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
-use super::{Exit, Failure};
-use crate::exchange::SessionId;
+use crate::cli::{Failure, table};
 use crate::identity::grade::PersonAnswer;
-use crate::identity::{Answer, List};
-use crate::pairing::NodeId;
+use crate::identity::{Answer, Field, List, Person};
 
-/// What a session gave, ready to be shown.
-pub struct Results<'a> {
-    pub list: &'a List,
-    pub answers: &'a [PersonAnswer],
-    pub peer: NodeId,
-    pub session: SessionId,
+/// The columns that every results file begins with.
+const OWN_COLUMNS: [&str; 3] = ["record_id", "answer", "keys"];
+/// The rows and columns a sheet can have, its header among them.
+const SHEET_ROWS_MAX: usize = 1_048_576;
+
+/// What a results file is, by the end of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultsFormat {
+    Csv,
+    Xlsx,
+    Json,
 }
 
-pub fn check_output(path: &Path, force: bool) -> Result<(), Failure> {
-    if path.exists() && !force {
-        return Err(Failure::bad_input(
-            format!("{}: the file is there already", path.display()),
-            "name another file, or overwrite it with --force",
-        ));
-    }
-    Ok(())
+/// A results file that may be written: its name says its format, and nothing is in the way.
+#[derive(Debug, Clone)]
+pub struct ResultsFile {
+    path: PathBuf,
+    format: ResultsFormat,
+    force: bool,
 }
 
-impl Results<'_> {
-    pub fn write(&self, path: &Path, force: bool) -> Result<(), Failure> {
-        check_output(path, force)?;
-        let mut out = String::from("record_id,answer,keys\n");
-        for (person, answer) in self.list.people.iter().zip(self.answers) {
-            out += &format!(
-                "{},{},{}\n",
-                person.record_id,
-                answer.answer.name(),
-                keys(answer)
-            );
-        }
-        std::fs::write(path, out).map_err(|error| Failure::file(path, &error))
-    }
-
-    pub fn print(&self, as_json: bool, _output: Option<&Path>) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
-        let found = self
-            .answers
-            .iter()
-            .filter(|a| a.answer != Answer::None)
-            .count();
-        let result = if as_json {
-            let answers: Vec<_> = self.list.people.iter().zip(self.answers)
-                .map(|(p, a)| json!({"record_id": p.record_id, "answer": a.answer.name(), "keys": keys(a)})).collect();
-            writeln!(
-                out,
-                "{}",
-                json!({"peer": self.peer.to_string(), "answers": answers})
-            )
-        } else {
-            for (p, a) in self.list.people.iter().zip(self.answers) {
-                let _ = writeln!(out, "{} {} {}", p.record_id, a.answer.name(), keys(a));
+impl ResultsFile {
+    /// Checks, before a session begins, that results can be written to `path` at its end.
+    ///
+    /// # Errors
+    /// An unknown ending, no such directory, or a file that is there already while `force` is not given.
+    pub fn at(path: &Path, force: bool) -> Result<Self, Failure> {
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .map(str::to_ascii_lowercase);
+        let format = match ending.as_deref() {
+            Some("csv") => ResultsFormat::Csv,
+            Some("xlsx") => ResultsFormat::Xlsx,
+            Some("json") => ResultsFormat::Json,
+            _ => {
+                return Err(Failure::bad_input(
+                    format!("{}: results of which format?", path.display()),
+                    "end the name with .csv, .xlsx or .json",
+                ));
             }
-            writeln!(out, "{found} of {} found", self.answers.len())
         };
-        result.map_err(|error| Failure {
-            message: error.to_string(),
-            hint: None,
-            exit: Exit::Failed,
+        let directory = directory(path);
+        if !directory.is_dir() {
+            return Err(Failure::bad_input(
+                format!("{}: there is no such directory", directory.display()),
+                "make it first, or give another path",
+            ));
+        }
+        let there = std::fs::symlink_metadata(path);
+        if there.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+            return Err(Failure::bad_input(
+                format!("{}: this is a directory", path.display()),
+                "give a file's path",
+            ));
+        }
+        if there.is_ok() && !force {
+            return Err(already_there(path));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            format,
+            force,
         })
     }
 }
 
+fn directory(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn already_there(path: &Path) -> Failure {
+    Failure::bad_input(
+        format!("{}: the file is there already", path.display()),
+        "give another path, or --force",
+    )
+}
+
+/// A requested list and the answers about its people, in order.
+pub struct Results<'a> {
+    list: &'a List,
+    /// Places in the list, sorted by answer.
+    order: Vec<usize>,
+    answers: &'a [PersonAnswer],
+}
+
+impl<'a> Results<'a> {
+    /// Puts answers beside the list they are about: `answers[i]` is of `list.people[i]`.
+    pub fn new(list: &'a List, answers: &'a [PersonAnswer]) -> Self {
+        let mut order: Vec<usize> = (0..list.people.len().min(answers.len())).collect();
+        // Stable: within one answer the list's own order stays.
+        order.sort_by_key(|place| answers[*place].answer);
+        Self {
+            list,
+            order,
+            answers,
+        }
+    }
+
+    /// How many records have an answer.
+    pub fn count(&self, answer: Answer) -> usize {
+        self.order
+            .iter()
+            .filter(|place| self.answers[**place].answer == answer)
+            .count()
+    }
+
+    /// One line: "14 asked about: 7 strong, 0 to confirm, 2 possible, 5 not held".
+    pub fn count_line(&self) -> String {
+        let left_out = match self.list.report.rows_left_out {
+            0 => String::new(),
+            count => format!("; {count} rows with errors were not asked about"),
+        };
+        format!(
+            "{} asked about: {} strong, {} to confirm, {} possible, {} not found{left_out}",
+            self.order.len(),
+            self.count(Answer::Strong),
+            self.count(Answer::Confirm),
+            self.count(Answer::Possible),
+            self.count(Answer::None),
+        )
+    }
+
+    /// A table for eyes: id, answer, keys and the name, at most `rows_max` rows; the file has all.
+    pub fn table(&self, rows_max: usize) -> String {
+        let mut table = table::with_header(["record_id", "answer", "keys", "name"]);
+        for (person, answer) in self.rows().take(rows_max) {
+            table.add_row([
+                printable(&person.record_id),
+                answer.answer.name().to_owned(),
+                keys(answer),
+                self.name(person),
+            ]);
+        }
+        let hidden = self.order.len().saturating_sub(rows_max);
+        if hidden == 0 {
+            table.to_string()
+        } else {
+            format!("{table}\nand {hidden} rows more: write them to a file with --output")
+        }
+    }
+
+    /// The results as JSON: counts, then one object a record with the requester's own columns under `record`.
+    pub fn to_json(&self) -> Value {
+        let header = self.list.header();
+        let records: Vec<Value> = self
+            .rows()
+            .map(|(person, answer)| {
+                let own: Map<String, Value> = header
+                    .iter()
+                    .enumerate()
+                    .map(|(place, name)| (name.clone(), json!(cell(person, place))))
+                    .collect();
+                let keys: Vec<&str> = answer.kinds.iter().map(|kind| kind.label()).collect();
+                json!({
+                    "record_id": &*person.record_id, "answer": answer.answer.name(), "keys": keys,
+                    "line": person.line, "record": own,
+                })
+            })
+            .collect();
+        let counts: Map<String, Value> = Answer::ALL
+            .into_iter()
+            .map(|answer| (answer.name().to_owned(), json!(self.count(answer))))
+            .collect();
+        json!({
+            "schema": self.list.schema.name(),
+            "asked": self.order.len(),
+            "not_asked": self.list.report.rows_left_out,
+            "counts": counts,
+            "results": records,
+        })
+    }
+
+    /// Writes the results: whole, for the owner alone, and never over a file that came there in between.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or is there already.
+    pub fn write(&self, file: &ResultsFile) -> Result<(), Failure> {
+        let path = &file.path;
+        let failed = |error: io::Error| Failure::file(path, &error);
+        // Mode 0600 from the beginning.
+        let mut temporary = NamedTempFile::new_in(directory(path)).map_err(failed)?;
+        let mut out = BufWriter::new(temporary.as_file_mut());
+        match file.format {
+            ResultsFormat::Csv => self.write_csv(&mut out),
+            ResultsFormat::Xlsx => self.write_xlsx(&mut out),
+            ResultsFormat::Json => serde_json::to_writer_pretty(&mut out, &self.to_json())
+                .map_err(io::Error::from)
+                .and_then(|()| out.write_all(b"\n")),
+        }
+        .and_then(|()| out.flush())
+        .map_err(failed)?;
+        drop(out);
+        temporary.as_file().sync_all().map_err(failed)?;
+        let persisted = if file.force {
+            temporary.persist(path)
+        } else {
+            temporary.persist_noclobber(path)
+        };
+        persisted
+            .map(|_| ())
+            .map_err(|error| match error.error.kind() {
+                io::ErrorKind::AlreadyExists => already_there(path),
+                _ => failed(error.error),
+            })
+    }
+
+    fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(self.header().iter().map(|name| for_spreadsheet(name)))?;
+        for (person, answer) in self.rows() {
+            let own = self.carried().map(|place| cell(person, place));
+            let keys = keys(answer);
+            let cells = [&*person.record_id, answer.answer.name(), keys.as_str()]
+                .into_iter()
+                .chain(own);
+            writer.write_record(cells.map(for_spreadsheet))?;
+        }
+        writer.flush()
+    }
+
+    /// Every cell as text, so that no program reads a formula, a date or a number into it.
+    fn write_xlsx(&self, out: &mut (impl Write + io::Seek + Send)) -> io::Result<()> {
+        if self.order.len() >= SHEET_ROWS_MAX {
+            return Err(io::Error::other(
+                "more rows than a sheet can have; write .csv or .json",
+            ));
+        }
+        let mut workbook = Workbook::new();
+        let sheet = workbook.add_worksheet();
+        sheet.set_name("results").map_err(sheet_error)?;
+        let bold = Format::new().set_bold();
+        for (column, name) in (0_u16..).zip(self.header()) {
+            sheet
+                .write_string_with_format(0, column, name, &bold)
+                .map_err(sheet_error)?;
+        }
+        for (row, (person, answer)) in (1_u32..).zip(self.rows()) {
+            let own = self.carried().map(|place| cell(person, place));
+            let keys = keys(answer);
+            let cells = [&*person.record_id, answer.answer.name(), keys.as_str()]
+                .into_iter()
+                .chain(own);
+            for (column, text) in (0_u16..).zip(cells) {
+                // A sheet's cell holds 32,767 characters.
+                let text: String = text.chars().take(32_767).collect();
+                sheet.write_string(row, column, text).map_err(sheet_error)?;
+            }
+        }
+        sheet.set_freeze_panes(1, 0).map_err(sheet_error)?;
+        workbook.save_to_writer(out).map_err(sheet_error)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&'a Person, &'a PersonAnswer)> {
+        self.order
+            .iter()
+            .map(|place| (&self.list.people[*place], &self.answers[*place]))
+    }
+
+    /// The requester's own columns that are carried through: all but the record id.
+    fn carried(&self) -> impl Iterator<Item = usize> {
+        let id = self.list.columns.place(Field::RecordId);
+        (0..self.list.header().len()).filter(move |place| Some(*place) != id)
+    }
+
+    /// Our columns, then the requester's; one that is named like ours gets "(list)" behind it.
+    fn header(&self) -> Vec<String> {
+        let own = self.carried().map(|place| {
+            let name = &self.list.header()[place];
+            if OWN_COLUMNS.contains(&name.as_str()) {
+                format!("{name} (list)")
+            } else {
+                name.clone()
+            }
+        });
+        OWN_COLUMNS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(own)
+            .collect()
+    }
+
+    fn name(&self, person: &Person) -> String {
+        let fields = [
+            Field::FullName,
+            Field::FamilyName,
+            Field::GivenName,
+            Field::Patronymic,
+        ];
+        let words: Vec<String> = fields
+            .into_iter()
+            .filter_map(|field| self.list.columns.place(field))
+            .map(|place| printable(cell(person, place)))
+            .filter(|word| !word.trim().is_empty())
+            .collect();
+        words.join(" ")
+    }
+}
+
+fn sheet_error(error: XlsxError) -> io::Error {
+    match error {
+        XlsxError::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+fn cell(person: &Person, place: usize) -> &str {
+    person
+        .columns
+        .as_ref()
+        .and_then(|cells| cells.cell(place))
+        .unwrap_or("")
+}
+
 fn keys(answer: &PersonAnswer) -> String {
-    answer
-        .kinds
-        .iter()
-        .map(|kind| kind.label())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let labels: Vec<&str> = answer.kinds.iter().map(|kind| kind.label()).collect();
+    labels.join(" ")
+}
+
+/// A cell as a terminal may see it: no control characters.
+fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+/// A cell that a spreadsheet program will not take for a formula.
+///
+/// One that begins with `=`, `@`, tab or carriage return, or with `+` or `-` and is not a plain
+/// number, gets an apostrophe before it; so does one that already begins with an apostrophe and
+/// such a sign, so that taking one apostrophe away always gives back what the list had.
+fn for_spreadsheet(text: &str) -> String {
+    if is_risky(text.trim_start_matches('\'')) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn is_risky(text: &str) -> bool {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some('=' | '@' | '\t' | '\r') => true,
+        Some('+' | '-') => !letters
+            .all(|letter| letter.is_ascii_digit() || matches!(letter, ' ' | '.' | ',' | '(' | ')')),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::identity::list::{self, ListOptions};
+    use crate::identity::{KeyKind, Schema};
+
+    fn list() -> List {
+        let text = "id,surname,name,dob,answer,note\n1,Бойко,Іван,1990-02-03,a,=1+1\n2,Кравець,Петро,1991-03-04,b,+380 50\n3,Мельник,Юрій,1992-05-06,c,\"x, y\"\n";
+        let options = ListOptions {
+            carry_columns: true,
+            ..ListOptions::new(jiff::civil::date(2026, 1, 1))
+        };
+        list::read(Cursor::new(text), Schema::default(), &options, |_| {}).unwrap()
+    }
+
+    fn answers() -> Vec<PersonAnswer> {
+        vec![
+            PersonAnswer {
+                answer: Answer::None,
+                kinds: vec![],
+            },
+            PersonAnswer {
+                answer: Answer::Possible,
+                kinds: vec![KeyKind::N4],
+            },
+            PersonAnswer {
+                answer: Answer::Strong,
+                kinds: vec![KeyKind::N1, KeyKind::N2],
+            },
+        ]
+    }
+
+    #[test]
+    fn results_are_sorted_and_carry_the_requesters_columns() {
+        let (list, answers) = (list(), answers());
+        let mut out = Vec::new();
+        Results::new(&list, &answers).write_csv(&mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "record_id,answer,keys,surname,name,dob,answer (list),note\n\
+             3,strong,N1 N2,Мельник,Юрій,1992-05-06,c,\"x, y\"\n\
+             2,possible,N4,Кравець,Петро,1991-03-04,b,+380 50\n\
+             1,none,,Бойко,Іван,1990-02-03,a,'=1+1\n"
+        );
+    }
+
+    #[test]
+    fn a_results_file_is_never_overwritten_unless_forced() {
+        let (list, answers) = (list(), answers());
+        let results = Results::new(&list, &answers);
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["r.csv", "r.xlsx", "r.json"] {
+            let path = directory.path().join(name);
+            let file = ResultsFile::at(&path, false).unwrap();
+            results.write(&file).unwrap();
+            assert!(results.write(&file).is_err(), "{name} is there now");
+            assert!(ResultsFile::at(&path, false).is_err());
+            results
+                .write(&ResultsFile::at(&path, true).unwrap())
+                .unwrap();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                assert_eq!(
+                    std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                    0o600
+                );
+            }
+        }
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            3,
+            "no temporary file is left"
+        );
+        assert!(ResultsFile::at(&directory.path().join("r.txt"), false).is_err());
+        assert!(ResultsFile::at(&directory.path().join("no/r.csv"), false).is_err());
+    }
+
+    #[test]
+    fn a_workbook_of_results_is_read_back_as_it_was() {
+        let (list, answers) = (list(), answers());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.xlsx");
+        Results::new(&list, &answers)
+            .write(&ResultsFile::at(&path, false).unwrap())
+            .unwrap();
+        let options = ListOptions {
+            carry_columns: true,
+            ..ListOptions::new(jiff::civil::date(2026, 1, 1))
+        };
+        let again = list::read(
+            std::fs::File::open(&path).unwrap(),
+            Schema::default(),
+            &options,
+            |_| {},
+        )
+        .unwrap();
+        assert_eq!(again.people.len(), 3);
+        assert_eq!(
+            again.people[2].columns.as_ref().unwrap().iter().last(),
+            Some("=1+1")
+        );
+    }
+
+    #[test]
+    fn cells_are_safe_in_a_spreadsheet_and_come_back_by_taking_one_apostrophe_away() {
+        for (cell, written) in [
+            ("=cmd|x", "'=cmd|x"),
+            ("@sum", "'@sum"),
+            ("+1-cmd", "'+1-cmd"),
+            ("-", "-"),
+            ("-12,5", "-12,5"),
+            ("'=x", "''=x"),
+            ("О'Коннор", "О'Коннор"),
+        ] {
+            assert_eq!(for_spreadsheet(cell), written);
+        }
+    }
+
+    #[test]
+    fn the_count_line_says_every_answer() {
+        let (list, answers) = (list(), answers());
+        let results = Results::new(&list, &answers);
+        assert_eq!(
+            results.count_line(),
+            "3 asked about: 1 strong, 0 to confirm, 1 possible, 1 not found"
+        );
+        assert!(results.table(200).contains("Мельник Юрій"));
+        assert_eq!(results.to_json()["results"][0]["record_id"], "3");
+    }
 }

@@ -8,8 +8,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::tables;
 
-/// The years a date of birth may have.
-const YEARS: std::ops::RangeInclusive<i32> = 1900..=2035;
+/// Years that are read; whether a person can be born then is judged later.
+const YEARS: std::ops::RangeInclusive<i32> = 1800..=2099;
+/// Years that eight digits in a row are read with.
+const COMPACT_YEARS: std::ops::RangeInclusive<i32> = 1900..=2035;
 /// A two-digit year below this one is after 2000.
 const CENTURY_TURN: i32 = 12;
 /// The longest cell that is tried, in bytes.
@@ -117,6 +119,20 @@ impl BirthDate {
     /// Year alone.
     pub fn year(&self) -> String {
         format!("{:04}", self.year)
+    }
+}
+
+/// As much of year-month-day as is known.
+impl std::fmt::Display for BirthDate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}", self.year)?;
+        if let Some(month) = self.month {
+            write!(f, "-{month:02}")?;
+        }
+        if let Some(day) = self.day {
+            write!(f, "-{day:02}")?;
+        }
+        Ok(())
     }
 }
 
@@ -240,24 +256,18 @@ fn compact(text: &str) -> Option<Loose> {
         return None;
     }
     let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<i32>().ok();
-    let year_first = Loose {
-        year: part(0..4)?,
-        month: part(4..6),
-        day: part(6..8),
-        ambiguous: false,
-    };
-    if YEARS.contains(&year_first.year) {
-        return Some(year_first);
-    }
-    let (day, month, year) = (part(0..2)?, part(2..4)?, part(4..8)?);
-    (YEARS.contains(&year) && (1..=31).contains(&day) && (1..=12).contains(&month)).then_some(
-        Loose {
+    let compact = |year: i32, month: i32, day: i32| {
+        let fits =
+            COMPACT_YEARS.contains(&year) && (0..=12).contains(&month) && (0..=31).contains(&day);
+        fits.then_some(Loose {
             year,
             month: Some(month),
             day: Some(day),
             ambiguous: false,
-        },
-    )
+        })
+    };
+    compact(part(0..4)?, part(4..6)?, part(6..8)?)
+        .or_else(|| compact(part(4..8)?, part(2..4)?, part(0..2)?))
 }
 
 /// Cuts off a time of day: "t00:00…" or " 0:00…".
@@ -371,6 +381,8 @@ mod tests {
         reads("серпень 1991", 1991, 8, None);
         reads("00.08.1991", 1991, 8, None);
         reads("1991 р.н.", 1991, None, None);
+        reads("19021990", 1990, 2, 19);
+        reads("19910800", 1991, 8, None);
     }
 
     #[test]
@@ -380,6 +392,7 @@ mod tests {
             "вчора",
             "24.08",
             "24.08.1791",
+            "99.99.9999",
             "99999",
             "1991-1992",
             "12345678",

@@ -49,6 +49,8 @@ pub enum Reason {
     BadEncoding,
     #[error("the value is neither text nor number")]
     NotText,
+    #[error("the line is not a JSON object")]
+    NotAnObject,
 
     #[error("letters of the other script inside a word were put right")]
     ScriptRepaired,
@@ -99,7 +101,8 @@ impl Reason {
             | Self::RecordIdTwice { .. }
             | Self::ColumnCount { .. }
             | Self::BadEncoding
-            | Self::NotText => Severity::Error,
+            | Self::NotText
+            | Self::NotAnObject => Severity::Error,
             Self::ScriptRepaired
             | Self::DatePartial
             | Self::DateFirstOfJanuary
@@ -146,6 +149,7 @@ impl Reason {
             Self::ColumnCount { .. } => "column_count",
             Self::BadEncoding => "bad_encoding",
             Self::NotText => "not_text",
+            Self::NotAnObject => "not_an_object",
             Self::ScriptRepaired => "script_repaired",
             Self::DatePartial => "date_partial",
             Self::DateFirstOfJanuary => "date_first_of_january",

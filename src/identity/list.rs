@@ -8,10 +8,12 @@ pub mod cells;
 mod csv;
 mod encoding;
 mod error;
+mod jsonl;
+mod xlsx;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 
 use jiff::civil::Date;
 use rayon::prelude::*;
@@ -41,6 +43,10 @@ const CHUNK_ROWS: usize = 8_192;
 pub enum Format {
     /// Text with a comma, semicolon, tab or bar between columns.
     Csv,
+    /// The first sheet of an Excel workbook.
+    Xlsx,
+    /// One JSON object a line.
+    JsonLines,
 }
 
 /// How to read a list.
@@ -222,69 +228,117 @@ pub fn scan<R: Read + Seek>(
     options: &ListOptions,
     mut each: impl FnMut(ScannedRow),
 ) -> Result<(Columns, ListReport), ListError> {
-    let mut rows = open(&mut reader, options)?;
-    let columns = Columns::of(rows.header()?, &options.columns)?;
-    let mut collector = Collector {
-        report: ListReport {
-            format: rows.format(),
-            ..ListReport::default()
-        },
-        ..Collector::default()
+    let mut scanner = Scanner {
+        schema,
+        options,
+        columns: None,
+        chunk: Vec::with_capacity(CHUNK_ROWS),
+        collector: Collector::default(),
+        each: &mut each,
     };
-    let mut chunk = Vec::with_capacity(CHUNK_ROWS);
-    loop {
-        let row = rows.next_row()?;
-        let ended = row.is_none();
-        chunk.extend(row.filter(|row| !row.is_empty()));
-        if chunk.len() == CHUNK_ROWS || ended {
-            let scanned: Vec<ScannedRow> = chunk
-                .par_drain(..)
-                .map(|row| read_row(row, &columns, schema, options.today))
-                .collect();
-            for mut row in scanned {
-                collector.add(&mut row, &columns)?;
-                each(row);
-            }
-        }
-        if ended {
-            break;
-        }
+    let format = match options.format {
+        Some(format) => format,
+        None => sniff(&mut reader)?,
+    };
+    match format {
+        Format::Csv => csv::feed(&mut reader, &mut scanner)?,
+        Format::Xlsx => xlsx::feed(&mut reader, &mut scanner)?,
+        Format::JsonLines => jsonl::feed(&mut reader, &mut scanner)?,
     }
-    if collector.report.rows == 0 {
-        return Err(ListError::NoRows);
+    scanner.finish()
+}
+
+/// Tells the format by the first bytes; anything that is not a workbook or an object is delimited text.
+fn sniff<R: Read + Seek>(reader: &mut R) -> Result<Format, ListError> {
+    reader.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::with_capacity(64);
+    reader.by_ref().take(64).read_to_end(&mut head)?;
+    reader.seek(SeekFrom::Start(0))?;
+    if head.is_empty() {
+        return Err(ListError::Empty);
     }
-    Ok((columns, collector.report))
+    if head.starts_with(b"PK\x03\x04") {
+        return Ok(Format::Xlsx);
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    if text.trim_ascii_start().starts_with(b"{") {
+        Ok(Format::JsonLines)
+    } else {
+        Ok(Format::Csv)
+    }
 }
 
 /// One row of a file, whatever its format.
-pub(super) struct Row {
+struct Row {
     line: u32,
     content: Result<Cells, (Option<usize>, Reason)>,
 }
 
-impl Row {
-    fn is_empty(&self) -> bool {
-        self.content.as_ref().is_ok_and(Cells::are_blank)
+/// Where a file format's reader puts what it reads: the header once, then every row.
+trait Sink {
+    /// Takes what the file was found to be, for people, and its header.
+    fn header(&mut self, format: String, header: Vec<String>) -> Result<(), ListError>;
+    fn row(&mut self, row: Row) -> Result<(), ListError>;
+}
+
+/// Gathers rows into chunks and works through each on all cores.
+struct Scanner<'a> {
+    schema: Schema,
+    options: &'a ListOptions,
+    columns: Option<Columns>,
+    chunk: Vec<Row>,
+    collector: Collector,
+    each: &'a mut dyn FnMut(ScannedRow),
+}
+
+impl Sink for Scanner<'_> {
+    fn header(&mut self, format: String, header: Vec<String>) -> Result<(), ListError> {
+        if header.len() > COLUMNS_MAX {
+            return Err(ListError::TooManyColumns);
+        }
+        self.collector.report.format = format;
+        self.columns = Some(Columns::of(header, &self.options.columns)?);
+        Ok(())
+    }
+
+    fn row(&mut self, row: Row) -> Result<(), ListError> {
+        if row.content.as_ref().is_ok_and(Cells::are_blank) {
+            return Ok(());
+        }
+        self.chunk.push(row);
+        if self.chunk.len() == CHUNK_ROWS {
+            self.work_through()
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// A file format's way of giving its rows.
-pub(super) trait Rows {
-    /// What the file was found to be, for people.
-    fn format(&self) -> String;
-    /// The header; called once, before any row.
-    fn header(&mut self) -> Result<Vec<String>, ListError>;
-    /// The next row; none at the end.
-    fn next_row(&mut self) -> Result<Option<Row>, ListError>;
-}
+impl Scanner<'_> {
+    fn work_through(&mut self) -> Result<(), ListError> {
+        let Some(columns) = &self.columns else {
+            return Ok(());
+        };
+        let (schema, today) = (self.schema, self.options.today);
+        let scanned: Vec<ScannedRow> = self
+            .chunk
+            .par_drain(..)
+            .map(|row| read_row(row, columns, schema, today))
+            .collect();
+        for mut row in scanned {
+            self.collector.add(&mut row)?;
+            (self.each)(row);
+        }
+        Ok(())
+    }
 
-fn open<'a, R: Read + Seek>(
-    reader: &'a mut R,
-    options: &ListOptions,
-) -> Result<Box<dyn Rows + 'a>, ListError> {
-    let _ = options.format;
-    let text = encoding::decode(reader)?;
-    Ok(Box::new(csv::CsvRows::open(text)?))
+    fn finish(mut self) -> Result<(Columns, ListReport), ListError> {
+        self.work_through()?;
+        match self.columns {
+            Some(columns) => Ok((columns, self.collector.report)),
+            None => Err(ListError::Empty),
+        }
+    }
 }
 
 fn read_row(row: Row, columns: &Columns, schema: Schema, today: Date) -> ScannedRow {
@@ -369,7 +423,7 @@ struct Collector {
 }
 
 impl Collector {
-    fn add(&mut self, row: &mut ScannedRow, columns: &Columns) -> Result<(), ListError> {
+    fn add(&mut self, row: &mut ScannedRow) -> Result<(), ListError> {
         self.report.rows += 1;
         if self.report.rows > ROWS_MAX {
             return Err(ListError::TooManyRows);
@@ -406,7 +460,7 @@ impl Collector {
                 });
             }
         }
-        self.count(row, columns);
+        self.count(row);
         Ok(())
     }
 
@@ -429,7 +483,7 @@ impl Collector {
         first
     }
 
-    fn count(&mut self, row: &ScannedRow, _columns: &Columns) {
+    fn count(&mut self, row: &ScannedRow) {
         for issue in &row.issues {
             self.report.count(*issue);
         }

@@ -1,11 +1,10 @@
 //! Lists as delimited text: comma, semicolon, tab or bar, told by the header.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 
 use super::super::header::Field;
 use super::super::issue::Reason;
-use super::encoding::Text;
-use super::{CELL_BYTES_MAX, COLUMNS_MAX, Cells, ListError, Row, Rows};
+use super::{CELL_BYTES_MAX, Cells, ListError, Row, Sink, encoding};
 
 const DELIMITERS: [(u8, &str); 4] = [
     (b',', "commas"),
@@ -16,92 +15,67 @@ const DELIMITERS: [(u8, &str); 4] = [
 /// How much of the file the delimiter is looked for in, in bytes.
 const HEAD_BYTES: usize = CELL_BYTES_MAX;
 
-/// Rows of a delimited text.
-pub struct CsvRows<'a> {
-    reader: csv::Reader<Bounded<Box<dyn Read + 'a>>>,
-    record: csv::ByteRecord,
-    columns: usize,
-    format: String,
-}
-
-impl<'a> CsvRows<'a> {
-    /// Finds the delimiter and begins to read.
-    pub fn open(text: Text<'a>) -> Result<Self, ListError> {
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        let mut reader = text.reader;
-        reader
-            .by_ref()
-            .take(HEAD_BYTES as u64)
-            .read_to_end(&mut head)?;
-        if head.iter().all(u8::is_ascii_whitespace) {
-            return Err(ListError::Empty);
-        }
-        let (delimiter, name) = delimiter(&head);
-        let whole: Box<dyn Read + 'a> = Box::new(io::Cursor::new(head).chain(reader));
-        let reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(Bounded::new(whole, delimiter));
-        let format = format!("CSV with {name}, {}", text.encoding);
-        Ok(Self {
-            reader,
-            record: csv::ByteRecord::new(),
-            columns: 0,
-            format,
-        })
+/// Reads a delimited text into `sink`.
+pub fn feed<R: Read + Seek>(reader: &mut R, sink: &mut impl Sink) -> Result<(), ListError> {
+    let mut text = encoding::decode(reader)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    text.reader
+        .by_ref()
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut head)?;
+    if head.iter().all(u8::is_ascii_whitespace) {
+        return Err(ListError::Empty);
     }
-
-    /// Reads the next record; `false` at the end.
-    fn advance(&mut self) -> Result<bool, ListError> {
-        self.reader
-            .read_byte_record(&mut self.record)
-            .map_err(|error| {
-                let line = error.position().map_or(0, csv::Position::line);
-                match error.into_kind() {
-                    csv::ErrorKind::Io(error) => too_long(&error).unwrap_or(ListError::Io(error)),
-                    _ => ListError::Malformed { line },
-                }
-            })
-    }
-}
-
-impl Rows for CsvRows<'_> {
-    fn format(&self) -> String {
-        self.format.clone()
-    }
-
-    fn header(&mut self) -> Result<Vec<String>, ListError> {
-        loop {
-            if !self.advance()? {
-                return Err(ListError::Empty);
+    let (delimiter, name) = delimiter(&head);
+    let format = format!("CSV with {name}, {}", text.encoding);
+    let whole = io::Cursor::new(head).chain(text.reader);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(Bounded::new(whole, delimiter));
+    let mut record = csv::ByteRecord::new();
+    let mut columns = None;
+    while advance(&mut reader, &mut record)? {
+        match columns {
+            None if is_blank(&record) => {}
+            None => {
+                let header = record
+                    .iter()
+                    .map(|cell| String::from_utf8_lossy(cell).trim().to_owned())
+                    .collect();
+                sink.header(format.clone(), header)?;
+                columns = Some(record.len());
             }
-            if self.record.iter().any(|cell| !cell.trim_ascii().is_empty()) {
-                break;
+            Some(columns) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                let line = u32::try_from(line).unwrap_or(u32::MAX);
+                sink.row(Row {
+                    line,
+                    content: cells(&record, columns),
+                })?;
             }
         }
-        if self.record.len() > COLUMNS_MAX {
-            return Err(ListError::TooManyColumns);
-        }
-        self.columns = self.record.len();
-        let header = self
-            .record
-            .iter()
-            .map(|cell| String::from_utf8_lossy(cell).trim().to_owned());
-        Ok(header.collect())
     }
+    Ok(())
+}
 
-    fn next_row(&mut self) -> Result<Option<Row>, ListError> {
-        if !self.advance()? {
-            return Ok(None);
+/// Reads the next record; `false` at the end.
+fn advance<R: Read>(
+    reader: &mut csv::Reader<R>,
+    record: &mut csv::ByteRecord,
+) -> Result<bool, ListError> {
+    reader.read_byte_record(record).map_err(|error| {
+        let line = error.position().map_or(0, csv::Position::line);
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => too_long(&error).unwrap_or(ListError::Io(error)),
+            _ => ListError::Malformed { line },
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
-        Ok(Some(Row {
-            line,
-            content: cells(&self.record, self.columns),
-        }))
-    }
+    })
+}
+
+fn is_blank(record: &csv::ByteRecord) -> bool {
+    record.iter().all(|cell| cell.trim_ascii().is_empty())
 }
 
 /// The cells of a record, when their count and encoding are right; empty ones beyond the header are let go.
@@ -110,8 +84,7 @@ fn cells(record: &csv::ByteRecord, columns: usize) -> Result<Cells, (Option<usiz
         .iter()
         .skip(columns)
         .any(|cell| !cell.trim_ascii().is_empty());
-    let blank = record.iter().all(|cell| cell.trim_ascii().is_empty());
-    if !blank && (beyond || record.len() < columns) {
+    if !is_blank(record) && (beyond || record.len() < columns) {
         let count = |columns: usize| u32::try_from(columns).unwrap_or(u32::MAX);
         return Err((
             None,
@@ -123,7 +96,10 @@ fn cells(record: &csv::ByteRecord, columns: usize) -> Result<Cells, (Option<usiz
     }
     let mut texts = Vec::with_capacity(columns);
     for (place, cell) in record.iter().take(columns).enumerate() {
-        texts.push(std::str::from_utf8(cell).map_err(|_| (Some(place), Reason::BadEncoding))?);
+        match std::str::from_utf8(cell) {
+            Ok(text) if !text.contains(encoding::REPLACED) => texts.push(text),
+            _ => return Err((Some(place), Reason::BadEncoding)),
+        }
     }
     Ok(Cells::new(texts))
 }

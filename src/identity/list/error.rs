@@ -44,6 +44,12 @@ pub enum ListError {
     TooManyRows,
     #[error("line {line} cannot be read")]
     Malformed { line: u64 },
+    #[error("no line is a JSON object with headers for keys")]
+    NotJsonLines,
+    #[error("the workbook is damaged, protected, or no workbook")]
+    Workbook,
+    #[error("the workbook is larger than 256 MiB")]
+    WorkbookTooLarge,
     #[error("the file cannot be read: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -68,6 +74,12 @@ impl ListError {
                 "say which of the two it is with --column, or rename the other one"
             }
             Self::CellTooLong { .. } => "is a quotation mark not closed there?",
+            Self::NotJsonLines => {
+                "write one object a line: {\"record_id\": \"1\", \"family_name\": \"…\", …}"
+            }
+            Self::Workbook | Self::WorkbookTooLarge => {
+                "open it in a spreadsheet program and save it as CSV UTF-8"
+            }
             Self::TooManyColumns | Self::TooManyRows => {
                 "split the list, or take what is not needed out of it"
             }
