@@ -11,6 +11,7 @@ pub mod id;
 pub mod list_file;
 pub mod match_lists;
 mod progress;
+pub mod output;
 pub mod results;
 pub mod schema;
 mod session;

@@ -5,13 +5,18 @@ use std::fs::File;
 
 use tacit::identity::grade::answers;
 use tacit::identity::list::{self, ListOptions};
-use tacit::identity::{Answer, HashedIdentity, KeyClass, List, ListSizes, Schema};
+use tacit::identity::{Answer, HashedIdentity, KeyClass, List, ListSizes, Role, Schema};
 
 const BOTH: [KeyClass; 2] = [KeyClass::Narrow, KeyClass::Wide];
 
 fn read(name: &str) -> List {
+    let role = if name.starts_with("held") {
+        Role::Held
+    } else {
+        Role::Requested
+    };
     let path = format!("{}/samples/{name}.csv", env!("CARGO_MANIFEST_DIR"));
-    let options = ListOptions::new(jiff::civil::date(2026, 6, 1));
+    let options = ListOptions::new(role, jiff::civil::date(2026, 6, 1));
     list::read(
         File::open(path).unwrap(),
         Schema::default(),

@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::cli::list_file::{ListArgs, open};
-use crate::cli::{Exit, Failure, table};
+use crate::cli::{Exit, Failure, output, table};
 use crate::identity::grade::answers;
-use crate::identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListSizes};
+use crate::identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListSizes, Role};
 
 /// Measure recall and false matches of two lists against the truth
 #[derive(clap::Args, Debug)]
@@ -39,14 +39,16 @@ pub struct Args {
 /// # Errors
 /// A file that cannot be read.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let held = args.list.read(&args.held, false, |_| {})?;
-    let requested = args.list.read(&args.requested, false, |_| {})?;
+    let held = args.list.read(&args.held, Role::Held, false, |_| {})?;
+    let requested = args
+        .list
+        .read(&args.requested, Role::Requested, false, |_| {})?;
     let truth = read_truth(&args.truth)?;
     let figures = Figures::of(&held, &requested, &truth);
     if args.json {
-        println!("{}", figures.to_json());
+        output::print(&figures.to_json().to_string())?;
     } else {
-        println!("{}", figures.to_table());
+        output::print(&figures.to_table())?;
     }
     Ok(Exit::Clean)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure};
 use crate::identity::list::{self, ScannedRow};
-use crate::identity::{Field, KeyKind, ListError, ListReport, RowIssue, Severity};
+use crate::identity::{Field, KeyKind, ListError, ListReport, Role, RowIssue, Severity};
 
 /// Check a list: how every row is read, with errors and warnings by line and column
 #[derive(clap::Args, Debug)]
@@ -81,18 +81,23 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
     }
     let mut written = Ok(());
     let mut first = true;
-    let scanned = list::scan(file, schema, &args.list.options(false), |row| {
-        if written.is_err() || args.issues_only && row.issues.is_empty() {
-            return;
-        }
-        written = if args.json {
-            let comma = if first { "\n" } else { ",\n" };
-            write!(out, "{comma}{}", row_json(&row))
-        } else {
-            write_row(out, &row)
-        };
-        first = false;
-    });
+    let scanned = list::scan(
+        file,
+        schema,
+        &args.list.options(Role::Requested, false),
+        |row| {
+            if written.is_err() || args.issues_only && row.issues.is_empty() {
+                return;
+            }
+            written = if args.json {
+                let comma = if first { "\n" } else { ",\n" };
+                write!(out, "{comma}{}", row_json(&row))
+            } else {
+                write_row(out, &row)
+            };
+            first = false;
+        },
+    );
     written?;
     let (columns, report) =
         scanned.map_err(|error| Trouble::Failure(Failure::list(&args.file, &error)))?;

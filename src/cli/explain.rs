@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::cli::list_file::{ListArgs, open};
-use crate::cli::{Exit, Failure, table};
+use crate::cli::{Exit, Failure, output, table};
 use crate::identity::grade::grade;
-use crate::identity::key::Part;
+use crate::identity::key::{Part, Values};
 use crate::identity::list::{self, ScannedRow};
 use crate::identity::schema::{class_name, grade_name};
-use crate::identity::{HashedIdentity, KeyClass, KeyKind, ListSizes, Schema};
+use crate::identity::{HashedIdentity, KeyClass, KeyKind, ListSizes, Role, Schema};
 
 /// Explain whether two rows of your own files would meet, by which keys, and what differs
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  tacit explain ours.csv:12 theirs.csv:40\n\n\
-                        A row is named by its line in the file (in a workbook, by its row); `tacit check` shows lines.")]
+                        The first row is taken for one that is asked about, the second for one that is held. \
+                  A row is named by its line in the file (in a workbook, by its row); `tacit check` shows lines.")]
 pub struct Args {
     /// A row of a list: FILE:LINE
     #[arg(value_name = "FILE:LINE", value_parser = row)]
@@ -58,24 +59,24 @@ fn row(text: &str) -> Result<RowName, String> {
 /// # Errors
 /// A file that cannot be read, or that has no row on that line.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let first = find(&args.first, &args.list)?;
-    let second = find(&args.second, &args.list)?;
+    let first = find(&args.first, Role::Requested, &args.list)?;
+    let second = find(&args.second, Role::Held, &args.list)?;
     let comparison = Comparison::of(args.list.schema(), &first, &second);
     if args.json {
-        println!("{}", comparison.to_json());
+        output::print(&comparison.to_json().to_string())?;
     } else {
-        println!("{}", comparison.to_text());
+        output::print(&comparison.to_text())?;
     }
     Ok(Exit::Clean)
 }
 
-fn find(name: &RowName, args: &ListArgs) -> Result<ScannedRow, Failure> {
+fn find(name: &RowName, role: Role, args: &ListArgs) -> Result<ScannedRow, Failure> {
     let mut found = None;
     let mut lines = (u32::MAX, 0);
     list::scan(
         open(&name.path)?,
         args.schema(),
-        &args.options(false),
+        &args.options(role, false),
         |row| {
             lines = (lines.0.min(row.line), lines.1.max(row.line));
             if row.line == name.line {
@@ -129,8 +130,8 @@ impl PartPair {
 struct KeyPair {
     kind: KeyKind,
     meets: bool,
-    /// Parts that keep the two apart, when they do not meet.
-    because: Vec<(Part, &'static str)>,
+    /// What keeps the two apart, when they do not meet.
+    because: Vec<(&'static str, &'static str)>,
 }
 
 impl Comparison {
@@ -146,9 +147,9 @@ impl Comparison {
             for part in kind.parts().iter().copied() {
                 if !parts.iter().any(|pair| pair.part == part) {
                     let values = |row: &ScannedRow| {
-                        part.values(&row.reading)
-                            .into_iter()
-                            .map(|value| value.into_owned())
+                        Values::of(&row.reading)
+                            .each(part)
+                            .map(str::to_owned)
                             .collect()
                     };
                     parts.push(PartPair {
@@ -162,13 +163,16 @@ impl Comparison {
                 .keys
                 .iter()
                 .any(|(own, identity)| *own == kind && theirs.contains_key(identity));
-            let because = parts
+            let mut because: Vec<(&'static str, &'static str)> = parts
                 .iter()
                 .filter(|pair| {
                     !meets && kind.parts().contains(&pair.part) && pair.state() != "same"
                 })
-                .map(|pair| (pair.part, pair.state()))
+                .map(|pair| (pair.part.label(), pair.state()))
                 .collect();
+            if let Some(gap) = kind.gap().filter(|_| !meets && because.is_empty()) {
+                because.push((gap.label(), "known to both"));
+            }
             keys.push(KeyPair {
                 kind,
                 meets,
@@ -185,7 +189,7 @@ impl Comparison {
                 .filter(|key| key.meets && classes.contains(&key.kind.class()))
                 .map(|key| key.kind)
                 .collect();
-            grade(&kinds, sizes).name()
+            grade(schema, &kinds, sizes).name()
         };
         Self {
             narrow: answer(&[KeyClass::Narrow]),
@@ -215,7 +219,7 @@ impl Comparison {
             let because: Vec<String> = key
                 .because
                 .iter()
-                .map(|(part, state)| format!("{} {state}", part.label()))
+                .map(|(part, state)| format!("{part} {state}"))
                 .collect();
             keys.add_row([
                 key.kind.label(),
@@ -251,7 +255,7 @@ impl Comparison {
             .iter()
             .map(|key| {
                 let because: Vec<Value> =
-                    key.because.iter().map(|(part, state)| json!({ "part": part.label(), "state": state })).collect();
+                    key.because.iter().map(|(part, state)| json!({ "part": part, "state": state })).collect();
                 json!({ "key": key.kind.label(), "class": class_name(key.kind.class()), "meets": key.meets, "because": because })
             })
             .collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::Failure;
 use crate::identity::list::{self, ListOptions};
-use crate::identity::{Field, List, Schema};
+use crate::identity::{Field, List, Role, Schema};
 
 /// How to read the lists given to a subcommand.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -26,11 +26,11 @@ impl ListArgs {
     }
 
     /// Options for reading, with today's date by the system's clock and time zone.
-    pub fn options(&self, carry_columns: bool) -> ListOptions {
+    pub fn options(&self, role: Role, carry_columns: bool) -> ListOptions {
         ListOptions {
             columns: self.columns.clone(),
             carry_columns,
-            ..ListOptions::new(today())
+            ..ListOptions::new(role, today())
         }
     }
 
@@ -41,12 +41,18 @@ impl ListArgs {
     pub fn read(
         &self,
         path: &Path,
+        role: Role,
         carry_columns: bool,
         progress: impl FnMut(u32),
     ) -> Result<List, Failure> {
         let file = open(path)?;
-        list::read(file, self.schema(), &self.options(carry_columns), progress)
-            .map_err(|error| Failure::list(path, &error))
+        list::read(
+            file,
+            self.schema(),
+            &self.options(role, carry_columns),
+            progress,
+        )
+        .map_err(|error| Failure::list(path, &error))
     }
 }
 

@@ -371,13 +371,13 @@ mod tests {
 
     use super::*;
     use crate::identity::list::{self, ListOptions};
-    use crate::identity::{KeyKind, Schema};
+    use crate::identity::{KeyKind, Role, Schema};
 
     fn list() -> List {
         let text = "id,surname,name,dob,answer,note\n1,Бойко,Іван,1990-02-03,a,=1+1\n2,Кравець,Петро,1991-03-04,b,+380 50\n3,Мельник,Юрій,1992-05-06,c,\"x, y\"\n";
         let options = ListOptions {
             carry_columns: true,
-            ..ListOptions::new(jiff::civil::date(2026, 1, 1))
+            ..ListOptions::new(Role::Requested, jiff::civil::date(2026, 1, 1))
         };
         list::read(Cursor::new(text), Schema::default(), &options, |_| {}).unwrap()
     }
@@ -455,7 +455,7 @@ mod tests {
             .unwrap();
         let options = ListOptions {
             carry_columns: true,
-            ..ListOptions::new(jiff::civil::date(2026, 1, 1))
+            ..ListOptions::new(Role::Requested, jiff::civil::date(2026, 1, 1))
         };
         let again = list::read(
             std::fs::File::open(&path).unwrap(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Exit, Failure, table};
+use crate::cli::{Exit, Failure, output, table};
 use crate::identity::schema::{RULES, class_name, data_files, grade_name, unicode_version};
 use crate::identity::{KeyKind, Schema};
 
@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     } else {
         to_text(schema)
     };
-    println!("{text}");
+    output::print(&text)?;
     Ok(Exit::Clean)
 }
 

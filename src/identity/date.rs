@@ -116,6 +116,12 @@ impl BirthDate {
             .map(|month| format!("{:04}{month:02}", self.year))
     }
 
+    /// The unordered pair of day and month.
+    pub fn day_month(&self) -> Option<String> {
+        let (month, day) = (self.month?, self.day?);
+        Some(format!("{:02}{:02}", month.min(day), month.max(day)))
+    }
+
     /// Year alone.
     pub fn year(&self) -> String {
         format!("{:04}", self.year)

@@ -147,6 +147,16 @@ impl Vocabulary {
                 }
             }
         }
+        let (near, near_male) = (Near::new(&forms), Near::new(&male));
+        // Spellings of other languages count as they stand; nothing is repaired towards them.
+        for (_, line) in lines(tables::GIVEN_NAMES_WIKIDATA) {
+            let Some((class, spellings)) = line.split_once(':') else {
+                continue;
+            };
+            for spelling in spellings.split_whitespace() {
+                forms.entry(phonemes(&clean(spelling))).or_insert(class);
+            }
+        }
         let mut suffixes = Vec::new();
         let mut particles = HashSet::new();
         for (section, line) in lines(tables::PATRONYMICS) {
@@ -162,8 +172,8 @@ impl Vocabulary {
         }
         suffixes.sort_by_key(|suffix| std::cmp::Reverse(suffix.len()));
         Self {
-            near: Near::new(&forms),
-            near_male: Near::new(&male),
+            near,
+            near_male,
             near_stems: Near::new(&stems),
             forms,
             stems,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::key::{Grade, KeyKind};
 use super::list::{List, Person};
+use super::schema::{Corroborating, Schema};
 use super::{HashedIdentity, KeyClass};
 
 /// Between lists of which either is larger than this, a match on N2 alone is to be confirmed.
@@ -53,24 +54,32 @@ impl ListSizes {
 }
 
 /// Grades the kinds of keys that matched for one requested record; repeated kinds count once.
-pub fn grade(matched: &[KeyKind], sizes: ListSizes) -> Answer {
-    let mut kinds = matched.to_vec();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let has = |grade: Grade| kinds.iter().any(|kind| kind.grade() == grade);
+pub fn grade(schema: Schema, matched: &[KeyKind], sizes: ListSizes) -> Answer {
+    let has = |grade: Grade| matched.iter().any(|kind| kind.grade() == grade);
+    let in_small_lists = if sizes.are_small() {
+        Answer::Strong
+    } else {
+        Answer::Confirm
+    };
     if has(Grade::Strong) {
         Answer::Strong
     } else if has(Grade::StrongInSmallLists) {
-        if sizes.are_small() {
-            Answer::Strong
-        } else {
-            Answer::Confirm
-        }
+        in_small_lists
+    } else if matched.is_empty() {
+        Answer::None
     } else {
-        match kinds.len() {
-            0 => Answer::None,
-            1 => Answer::Possible,
-            _ => Answer::Strong,
+        match schema.corroborating() {
+            Corroborating::AnyTwo if matched.iter().any(|kind| *kind != matched[0]) => {
+                Answer::Strong
+            }
+            Corroborating::Pairs(pairs)
+                if pairs
+                    .iter()
+                    .any(|(first, second)| matched.contains(first) && matched.contains(second)) =>
+            {
+                in_small_lists
+            }
+            _ => Answer::Possible,
         }
     }
 }
@@ -85,6 +94,7 @@ pub struct PersonAnswer {
 
 /// Looks every key of a person up in what matched.
 pub fn answer(
+    schema: Schema,
     person: &Person,
     matched: &HashSet<HashedIdentity>,
     classes: &[KeyClass],
@@ -99,7 +109,7 @@ pub fn answer(
     kinds.sort_unstable();
     kinds.dedup();
     PersonAnswer {
-        answer: grade(&kinds, sizes),
+        answer: grade(schema, &kinds, sizes),
         kinds,
     }
 }
@@ -113,7 +123,7 @@ pub fn answers(
 ) -> Vec<PersonAnswer> {
     list.people
         .iter()
-        .map(|person| answer(person, matched, classes, sizes))
+        .map(|person| answer(list.schema, person, matched, classes, sizes))
         .collect()
 }
 
@@ -130,19 +140,40 @@ mod tests {
         held: 100_000,
     };
 
+    fn v1(kinds: &[KeyKind], sizes: ListSizes) -> Answer {
+        grade(Schema::PersonsV1, kinds, sizes)
+    }
+
+    fn v2(kinds: &[KeyKind], sizes: ListSizes) -> Answer {
+        grade(Schema::PersonsV2, kinds, sizes)
+    }
+
     #[test]
-    fn one_strong_key_or_two_possible_ones_are_strong() {
-        assert_eq!(grade(&[], SMALL), Answer::None);
-        assert_eq!(grade(&[KeyKind::N4], SMALL), Answer::Possible);
-        assert_eq!(grade(&[KeyKind::N4, KeyKind::N4], SMALL), Answer::Possible);
-        assert_eq!(grade(&[KeyKind::N4, KeyKind::N7], SMALL), Answer::Strong);
-        assert_eq!(grade(&[KeyKind::Doc], LARGE), Answer::Strong);
+    fn in_persons_v1_one_strong_key_or_any_two_possible_ones_are_strong() {
+        assert_eq!(v1(&[], SMALL), Answer::None);
+        assert_eq!(v1(&[KeyKind::N4], SMALL), Answer::Possible);
+        assert_eq!(v1(&[KeyKind::N4, KeyKind::N4], SMALL), Answer::Possible);
+        assert_eq!(v1(&[KeyKind::N4, KeyKind::N7], SMALL), Answer::Strong);
+        assert_eq!(v1(&[KeyKind::Doc], LARGE), Answer::Strong);
+    }
+
+    #[test]
+    fn in_persons_v2_only_keys_that_corroborate_each_other_are_strong_together() {
+        assert_eq!(v2(&[KeyKind::N3, KeyKind::N5], SMALL), Answer::Strong);
+        assert_eq!(v2(&[KeyKind::N3, KeyKind::N5], LARGE), Answer::Confirm);
+        assert_eq!(
+            v2(&[KeyKind::N4, KeyKind::N7], SMALL),
+            Answer::Possible,
+            "one person would give N2 too"
+        );
+        assert_eq!(v2(&[KeyKind::N9], SMALL), Answer::Strong);
+        assert_eq!(v2(&[KeyKind::N13], SMALL), Answer::Possible);
     }
 
     #[test]
     fn n2_between_large_lists_is_to_be_confirmed() {
-        assert_eq!(grade(&[KeyKind::N2], SMALL), Answer::Strong);
-        assert_eq!(grade(&[KeyKind::N2], LARGE), Answer::Confirm);
-        assert_eq!(grade(&[KeyKind::N1, KeyKind::N2], LARGE), Answer::Strong);
+        assert_eq!(v1(&[KeyKind::N2], SMALL), Answer::Strong);
+        assert_eq!(v1(&[KeyKind::N2], LARGE), Answer::Confirm);
+        assert_eq!(v1(&[KeyKind::N1, KeyKind::N2], LARGE), Answer::Strong);
     }
 }

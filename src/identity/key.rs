@@ -2,8 +2,6 @@
 //!
 //! Handed a [`Reading`]; makes its [`MatchKey`]s by the recipes of a [`Schema`] and hashes them.
 
-use std::borrow::Cow;
-
 use ring::digest::{SHA512_256, digest};
 use zeroize::Zeroizing;
 
@@ -14,10 +12,17 @@ use super::{HashedIdentity, KeyClass};
 
 /// The first part of every match key.
 const LABEL: &[u8] = b"tacit/v1 match key";
-/// Family names with fewer consonants give no key by their beginning.
-const START_CONSONANTS_MIN: usize = 4;
-/// How many consonants the beginning of a family name is.
-const START_CONSONANTS: usize = 3;
+/// A match key's usual length, in bytes.
+const KEY_BYTES: usize = 160;
+
+/// Which list a record is in. Only one-sided keys depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// People this side holds.
+    Held,
+    /// People this side asks about.
+    Requested,
+}
 
 /// What one match says of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +31,7 @@ pub enum Grade {
     Strong,
     /// Enough between lists of moderate size; to be confirmed between large ones.
     StrongInSmallLists,
-    /// A lead; two different ones together are strong.
+    /// A lead; two that one person could give together are strong.
     Possible,
 }
 
@@ -45,6 +50,12 @@ pub enum KeyKind {
     N6,
     N7,
     N8,
+    N9,
+    N10,
+    N11,
+    N12,
+    N13,
+    N14,
 }
 
 /// One part of a match key.
@@ -56,15 +67,30 @@ pub enum Part {
     /// Family name and given name, in either order.
     Names,
     Family,
-    /// The first three consonants of a family name of at least four.
-    FamilyStart,
+    /// The first three letters of a skeleton with at least four.
+    FamilyStart3,
+    /// The first two consonants.
+    FamilyStart2,
     Given,
     Initial,
     Patronymic,
     /// Year and the unordered pair of day and month.
     Date,
     YearMonth,
+    /// The unordered pair of day and month.
+    DayMonth,
     Year,
+    /// Place of birth.
+    Place,
+}
+
+/// What one of the two records must lack for a one-sided key to be of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// Day or month is not known, or 1 January stands for it.
+    DayOrMonth,
+    /// No date at all.
+    Date,
 }
 
 impl Part {
@@ -76,77 +102,44 @@ impl Part {
             Self::Tax => "tax",
             Self::Names => "names",
             Self::Family => "family",
-            Self::FamilyStart => "family start",
+            Self::FamilyStart3 => "family start 3",
+            Self::FamilyStart2 => "family start 2",
             Self::Given => "given",
             Self::Initial => "initial",
             Self::Patronymic => "patronymic",
             Self::Date => "date",
             Self::YearMonth => "year and month",
+            Self::DayMonth => "day and month",
             Self::Year => "year",
-        }
-    }
-
-    /// What a reading says for this part: nothing, one value, or one for each family-name variant.
-    pub fn values(self, reading: &Reading) -> Vec<Cow<'_, str>> {
-        let one = |value: Option<Cow<'_, str>>| {
-            value.map_or_else(Vec::new, |value| vec![value.into_owned().into()])
-        };
-        let text = |value: &Option<String>| one(value.as_deref().map(Cow::from));
-        match self {
-            Self::Document => text(&reading.document),
-            Self::Service => text(&reading.service),
-            Self::Tax => text(&reading.tax),
-            Self::Given => one(reading.given_part().map(Cow::from)),
-            Self::Initial => one(reading.initial.map(|initial| initial.to_string().into())),
-            Self::Patronymic => one(reading.patronymic_part().map(Cow::from)),
-            Self::Date => one(reading.birth.and_then(|birth| birth.full()).map(Cow::from)),
-            Self::YearMonth => one(reading
-                .birth
-                .and_then(|birth| birth.year_month())
-                .map(Cow::from)),
-            Self::Year => one(reading.birth.map(|birth| birth.year().into())),
-            Self::Family => reading
-                .family
-                .iter()
-                .map(|family| Cow::from(&family.skeleton))
-                .collect(),
-            Self::FamilyStart => reading
-                .family
-                .iter()
-                .filter_map(|family| start(&family.skeleton))
-                .map(Cow::from)
-                .collect(),
-            Self::Names => {
-                let Some(given) = reading.given_part() else {
-                    return Vec::new();
-                };
-                let pair = |family: &str| {
-                    let (first, second) = if family < given {
-                        (family, given)
-                    } else {
-                        (given, family)
-                    };
-                    Cow::from(format!("{first}+{second}"))
-                };
-                reading
-                    .family
-                    .iter()
-                    .map(|family| pair(family.class.unwrap_or(&family.skeleton)))
-                    .collect()
-            }
+            Self::Place => "place",
         }
     }
 }
 
-/// The beginning of a long enough skeleton.
-fn start(skeleton: &str) -> Option<&str> {
-    let consonants = consonants(skeleton);
-    (consonants.len() >= START_CONSONANTS_MIN).then(|| &consonants[..START_CONSONANTS])
+impl Gap {
+    /// Whether a record has this gap.
+    pub fn is_in(self, reading: &Reading) -> bool {
+        match (self, reading.birth) {
+            (Self::Date, birth) => birth.is_none(),
+            (Self::DayOrMonth, None) => false,
+            (Self::DayOrMonth, Some(birth)) => {
+                birth.day.is_none() || (birth.month, birth.day) == (Some(1), Some(1))
+            }
+        }
+    }
+
+    /// What lacks, in words.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::DayOrMonth => "day or month",
+            Self::Date => "date",
+        }
+    }
 }
 
 impl KeyKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Doc,
         Self::Srv,
         Self::Tax,
@@ -158,6 +151,12 @@ impl KeyKind {
         Self::N6,
         Self::N7,
         Self::N8,
+        Self::N9,
+        Self::N10,
+        Self::N11,
+        Self::N12,
+        Self::N13,
+        Self::N14,
     ];
 
     /// The kind's name in a match key, in results and in the specification.
@@ -174,6 +173,12 @@ impl KeyKind {
             Self::N6 => "N6",
             Self::N7 => "N7",
             Self::N8 => "N8",
+            Self::N9 => "N9",
+            Self::N10 => "N10",
+            Self::N11 => "N11",
+            Self::N12 => "N12",
+            Self::N13 => "N13",
+            Self::N14 => "N14",
         }
     }
 
@@ -189,9 +194,25 @@ impl KeyKind {
             Self::N3 => &[Family, Given, Patronymic, Year],
             Self::N4 => &[Family, Initial, Date],
             Self::N5 => &[Family, Given, YearMonth],
-            Self::N6 => &[FamilyStart, Given, Date],
+            Self::N6 => &[FamilyStart3, Given, Date],
             Self::N7 => &[Given, Patronymic, Date],
             Self::N8 => &[Family, Patronymic, Date],
+            Self::N9 => &[FamilyStart2, Given, Patronymic, Date],
+            Self::N10 => &[FamilyStart2, Given, Date],
+            Self::N11 => &[Family, Given, Patronymic, DayMonth],
+            Self::N12 => &[Family, Given, Year],
+            Self::N13 => &[Family, Given, Patronymic],
+            Self::N14 => &[Family, Given, Place],
+        }
+    }
+
+    /// For a one-sided kind, what one of the two records must lack. Two complete records never meet
+    /// by such a key: they have better ones, and would only be confused.
+    pub const fn gap(self) -> Option<Gap> {
+        match self {
+            Self::N12 => Some(Gap::DayOrMonth),
+            Self::N13 => Some(Gap::Date),
+            _ => None,
         }
     }
 
@@ -199,7 +220,7 @@ impl KeyKind {
     pub const fn grade(self) -> Grade {
         match self {
             Self::Doc | Self::Srv | Self::Tax | Self::N1 => Grade::Strong,
-            Self::N2 => Grade::StrongInSmallLists,
+            Self::N2 | Self::N9 => Grade::StrongInSmallLists,
             _ => Grade::Possible,
         }
     }
@@ -217,14 +238,15 @@ impl KeyKind {
 pub struct MatchKey(Zeroizing<Vec<u8>>);
 
 impl MatchKey {
-    /// Label, schema, kind, then each part's label and value: every one after its length in two bytes, big-endian.
-    fn new(schema: Schema, kind: KeyKind, parts: &[(Part, &str)]) -> Self {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(128));
+    /// Label, schema, kind, then each part's label and value, and for a one-sided key which side lacks
+    /// what: every text after its length in two bytes, big-endian.
+    fn new(schema: Schema, kind: KeyKind, parts: &[(&'static str, &str)]) -> Self {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES));
         for text in [LABEL, schema.name().as_bytes(), kind.label().as_bytes()] {
             push(&mut bytes, text);
         }
-        for (part, value) in parts {
-            push(&mut bytes, part.label().as_bytes());
+        for (label, value) in parts {
+            push(&mut bytes, label.as_bytes());
             push(&mut bytes, value.as_bytes());
         }
         Self(bytes)
@@ -248,49 +270,246 @@ fn push(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend_from_slice(text);
 }
 
+/// The values of every part of a reading, made once for all its keys.
+pub struct Values<'a> {
+    reading: &'a Reading,
+    names: Vec<String>,
+    initial: Option<String>,
+    date: Option<String>,
+    year_month: Option<String>,
+    day_month: Option<String>,
+    year: Option<String>,
+}
+
+impl<'a> Values<'a> {
+    /// Makes the values of a reading.
+    pub fn of(reading: &'a Reading) -> Self {
+        let birth = reading.birth;
+        let names = reading.given_part().map_or_else(Vec::new, |given| {
+            let pair = |family: &str| {
+                let (first, second) = if family < given {
+                    (family, given)
+                } else {
+                    (given, family)
+                };
+                [first, "+", second].concat()
+            };
+            reading
+                .family
+                .iter()
+                .map(|family| pair(family.class.unwrap_or(&family.skeleton)))
+                .collect()
+        });
+        Self {
+            reading,
+            names,
+            initial: reading.initial.map(String::from),
+            date: birth.and_then(|birth| birth.full()),
+            year_month: birth.and_then(|birth| birth.year_month()),
+            day_month: birth.and_then(|birth| birth.day_month()),
+            year: birth.map(|birth| birth.year()),
+        }
+    }
+
+    /// What the reading says for a part: nothing, one value, or one for each family-name variant.
+    pub fn each(&self, part: Part) -> impl Iterator<Item = &str> {
+        let reading = self.reading;
+        let one: Option<&str> = match part {
+            Part::Document => reading.document.as_deref(),
+            Part::Service => reading.service.as_deref(),
+            Part::Tax => reading.tax.as_deref(),
+            Part::Given => reading.given_part(),
+            Part::Initial => self.initial.as_deref(),
+            Part::Patronymic => reading.patronymic_part(),
+            Part::Date => self.date.as_deref(),
+            Part::YearMonth => self.year_month.as_deref(),
+            Part::DayMonth => self.day_month.as_deref(),
+            Part::Year => self.year.as_deref(),
+            Part::Place => reading.place.as_deref(),
+            Part::Names | Part::Family | Part::FamilyStart2 | Part::FamilyStart3 => None,
+        };
+        let names = if part == Part::Names {
+            &self.names[..]
+        } else {
+            &[]
+        };
+        let family = match part {
+            Part::Family | Part::FamilyStart2 | Part::FamilyStart3 => &reading.family[..],
+            _ => &[],
+        };
+        let family = family.iter().filter_map(move |family| match part {
+            Part::FamilyStart2 => start_2(&family.skeleton),
+            Part::FamilyStart3 => start_3(&family.skeleton),
+            _ => Some(family.skeleton.as_str()),
+        });
+        one.into_iter()
+            .chain(names.iter().map(String::as_str))
+            .chain(family)
+    }
+}
+
+/// The first three letters of a skeleton that has at least four, the mark of a first vowel among them.
+fn start_3(skeleton: &str) -> Option<&str> {
+    let consonants = consonants(skeleton);
+    (consonants.len() >= 4).then(|| &consonants[..3])
+}
+
+/// The first two consonants of a skeleton, wherever its first vowel is.
+fn start_2(skeleton: &str) -> Option<&str> {
+    consonants(skeleton).trim_start_matches('-').get(..2)
+}
+
 /// Every match key of a reading under a schema, by kind; keys that coincide stand once.
-pub fn match_keys(schema: Schema, reading: &Reading) -> Vec<(KeyKind, MatchKey)> {
-    let mut keys = Vec::with_capacity(12);
+pub fn match_keys(schema: Schema, role: Role, reading: &Reading) -> Vec<(KeyKind, MatchKey)> {
+    let values = Values::of(reading);
+    let mut keys: Vec<(KeyKind, MatchKey)> = Vec::with_capacity(16);
     for kind in schema.kinds().iter().copied() {
         let before = keys.len();
-        let parts: Vec<(Part, Vec<Cow<'_, str>>)> = kind
-            .parts()
-            .iter()
-            .map(|part| (*part, part.values(reading)))
-            .collect();
-        combine(&parts, &mut Vec::new(), &mut |chosen| {
+        let mut add = |chosen: &[(&'static str, &str)]| {
             let key = MatchKey::new(schema, kind, chosen);
-            let known = keys[before..]
-                .iter()
-                .any(|(_, other): &(KeyKind, MatchKey)| *other.0 == *key.0);
-            if !known {
+            if !keys[before..].iter().any(|(_, other)| *other.0 == *key.0) {
                 keys.push((kind, key));
             }
-        });
+        };
+        let mut chosen = Vec::with_capacity(5);
+        match kind.gap() {
+            None => combine(&values, kind.parts(), &mut chosen, &mut add),
+            Some(gap) => {
+                for held in held_states(role, gap.is_in(reading)) {
+                    chosen.push(("held", held));
+                    combine(&values, kind.parts(), &mut chosen, &mut add);
+                    chosen.pop();
+                }
+            }
+        }
     }
     keys
 }
 
+/// Which held records a one-sided key is about: a held record says which it is itself; a requested
+/// one that is complete asks for those that lack something, one that lacks something for both.
+const fn held_states(role: Role, lacks: bool) -> &'static [&'static str] {
+    match (role, lacks) {
+        (Role::Held, false) => &["complete"],
+        (Role::Held, true) | (Role::Requested, false) => &["lacking"],
+        (Role::Requested, true) => &["lacking", "complete"],
+    }
+}
+
 /// Calls `each` with every choice of one value a part; not at all when a part has none.
 fn combine<'a>(
-    parts: &'a [(Part, Vec<Cow<'_, str>>)],
-    chosen: &mut Vec<(Part, &'a str)>,
-    each: &mut impl FnMut(&[(Part, &str)]),
+    values: &'a Values<'_>,
+    parts: &[Part],
+    chosen: &mut Vec<(&'static str, &'a str)>,
+    each: &mut impl FnMut(&[(&'static str, &str)]),
 ) {
-    let Some(((part, values), rest)) = parts.split_first() else {
+    let Some((part, rest)) = parts.split_first() else {
         return each(chosen);
     };
-    for value in values {
-        chosen.push((*part, value));
-        combine(rest, chosen, each);
+    for value in values.each(*part) {
+        chosen.push((part.label(), value));
+        combine(values, rest, chosen, each);
         chosen.pop();
     }
 }
 
 /// Every hashed identity of a reading, by kind.
-pub fn hashed_identities(schema: Schema, reading: &Reading) -> Vec<(KeyKind, HashedIdentity)> {
-    match_keys(schema, reading)
+pub fn hashed_identities(
+    schema: Schema,
+    role: Role,
+    reading: &Reading,
+) -> Vec<(KeyKind, HashedIdentity)> {
+    match_keys(schema, role, reading)
         .iter()
         .map(|(kind, key)| (*kind, key.hashed()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::Field;
+    use super::*;
+
+    fn reading(cells: &[(Field, &'static str)]) -> Reading {
+        let cells = cells.to_vec();
+        let cell = |field: Field| {
+            cells
+                .iter()
+                .find(|(name, _)| *name == field)
+                .map_or("", |(_, text)| *text)
+        };
+        Reading::of(cell, jiff::civil::date(2026, 1, 15))
+    }
+
+    fn person(birth: &'static str) -> Reading {
+        reading(&[
+            (Field::FamilyName, "Бойчук"),
+            (Field::GivenName, "Іван"),
+            (Field::Patronymic, "Петрович"),
+            (Field::DateOfBirth, birth),
+        ])
+    }
+
+    fn meeting(held: &Reading, requested: &Reading) -> Vec<KeyKind> {
+        let held = hashed_identities(Schema::PersonsV2, Role::Held, held);
+        let requested = hashed_identities(Schema::PersonsV2, Role::Requested, requested);
+        let mut kinds: Vec<KeyKind> = requested
+            .iter()
+            .filter(|(_, identity)| held.iter().any(|(_, other)| other == identity))
+            .map(|(kind, _)| *kind)
+            .collect();
+        kinds.dedup();
+        kinds
+    }
+
+    #[test]
+    fn a_one_sided_key_meets_only_where_one_record_lacks_something() {
+        let (full, year, default, none) = (
+            person("1990-05-04"),
+            person("1990"),
+            person("01.01.1990"),
+            person(""),
+        );
+        assert!(!meeting(&full, &full).contains(&KeyKind::N12));
+        for (held, requested) in [
+            (&full, &year),
+            (&year, &full),
+            (&year, &year),
+            (&full, &default),
+            (&default, &full),
+        ] {
+            assert!(meeting(held, requested).contains(&KeyKind::N12));
+        }
+        assert!(!meeting(&full, &year).contains(&KeyKind::N13));
+        assert_eq!(meeting(&full, &none), [KeyKind::N13]);
+        assert_eq!(meeting(&none, &full), [KeyKind::N13]);
+        assert_eq!(meeting(&none, &none), [KeyKind::N13]);
+    }
+
+    #[test]
+    fn a_key_is_its_parts_each_after_its_length() {
+        let keys = match_keys(Schema::PersonsV1, Role::Held, &person("1990-05-04"));
+        let (_, key) = keys.iter().find(|(kind, _)| *kind == KeyKind::N2).unwrap();
+        assert_eq!(
+            key.0.as_slice(),
+            b"\0\x12tacit/v1 match key\0\x0apersons-v1\0\x02N2\0\x05names\0\x08IVAN+bQk\0\x04date\0\x0819900405"
+        );
+    }
+
+    #[test]
+    fn no_key_has_the_text_that_was_typed() {
+        let person = person("1990-05-04");
+        for schema in Schema::ALL {
+            for (_, key) in match_keys(schema, Role::Requested, &person) {
+                for typed in ["Бойчук", "бойчук", "Іван", "іван", "Петрович", "1990-05-04"]
+                {
+                    assert!(
+                        !key.0
+                            .windows(typed.len())
+                            .any(|part| part == typed.as_bytes())
+                    );
+                }
+            }
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub fn sounds(word: &str) -> Vec<u8> {
     }
     fold_x(&mut word);
     fold_final_ff(&mut word);
+    fold_tskyi(&mut word);
     // Viktor, Benedict: c before t after a vowel is k.
     for place in 1..word.len().saturating_sub(1) {
         if word[place] == b'c' && word[place + 1] == b't' && is_vowel(word[place - 1]) {
@@ -108,6 +109,20 @@ fn fold_final_ff(word: &mut Vec<u8>) {
         let length = stem.len();
         word.truncate(length);
         word.push(b'v');
+    }
+}
+
+/// -цкий and -цький with cz for Ц, as GOST 7.79 writes them: no surname ends in -чкий.
+fn fold_tskyi(word: &mut [u8]) {
+    let endings: [&[u8]; 10] = [
+        b"ij", b"yj", b"ii", b"iy", b"yi", b"yy", b"aja", b"aya", b"aia", b"oj",
+    ];
+    let stem = endings
+        .iter()
+        .find_map(|ending| word.strip_suffix(*ending))
+        .map_or(0, <[u8]>::len);
+    if word[..stem].ends_with(b"czk") {
+        word[stem - 3..stem - 1].copy_from_slice(b"ts");
     }
 }
 

@@ -21,7 +21,7 @@ use ring::digest::{SHA512_256, digest};
 
 use super::header::{Columns, Field};
 use super::issue::{Reason, RowIssue, Severity};
-use super::key::{Grade, KeyKind, hashed_identities};
+use super::key::{Grade, KeyKind, Role, hashed_identities};
 use super::reading::Reading;
 use super::{HashedIdentity, KeyClass, Schema};
 pub use cells::Cells;
@@ -52,6 +52,8 @@ pub enum Format {
 /// How to read a list.
 #[derive(Debug, Clone)]
 pub struct ListOptions {
+    /// Whether the people are held or asked about.
+    pub role: Role,
     /// Fields whose header is not a known one, with that header.
     pub columns: Vec<(Field, String)>,
     /// To judge ages by.
@@ -64,8 +66,9 @@ pub struct ListOptions {
 
 impl ListOptions {
     /// Options for a list with known headers, whose columns are not needed later.
-    pub const fn new(today: Date) -> Self {
+    pub const fn new(role: Role, today: Date) -> Self {
         Self {
+            role,
             columns: Vec::new(),
             today,
             carry_columns: false,
@@ -319,11 +322,11 @@ impl Scanner<'_> {
         let Some(columns) = &self.columns else {
             return Ok(());
         };
-        let (schema, today) = (self.schema, self.options.today);
+        let (schema, options) = (self.schema, self.options);
         let scanned: Vec<ScannedRow> = self
             .chunk
             .par_drain(..)
-            .map(|row| read_row(row, columns, schema, today))
+            .map(|row| read_row(row, columns, schema, options))
             .collect();
         for mut row in scanned {
             self.collector.add(&mut row)?;
@@ -341,7 +344,7 @@ impl Scanner<'_> {
     }
 }
 
-fn read_row(row: Row, columns: &Columns, schema: Schema, today: Date) -> ScannedRow {
+fn read_row(row: Row, columns: &Columns, schema: Schema, options: &ListOptions) -> ScannedRow {
     let line = row.line;
     let cells = match row.content {
         Ok(cells) => cells,
@@ -372,7 +375,7 @@ fn read_row(row: Row, columns: &Columns, schema: Schema, today: Date) -> Scanned
             .unwrap_or("")
     };
     let record_id: Box<str> = cell(Field::RecordId).trim().into();
-    let reading = Reading::of(cell, today);
+    let reading = Reading::of(cell, options.today);
     let mut issues: Vec<RowIssue> = reading
         .issues
         .iter()
@@ -395,7 +398,7 @@ fn read_row(row: Row, columns: &Columns, schema: Schema, today: Date) -> Scanned
     let keys = if reading.is_void() {
         Vec::new()
     } else {
-        hashed_identities(schema, &reading)
+        hashed_identities(schema, options.role, &reading)
     };
     if keys.is_empty() && !reading.is_void() {
         note(None, Reason::NoUsableKey);

@@ -9,9 +9,11 @@ use super::date::{self, BirthDate};
 use super::given::{self, Found, NamePart};
 use super::header::Field;
 use super::issue::Reason;
+use super::latin_style::{ch_is_kh, with_kh};
 use super::number::{self, NumberKind};
 use super::person_name::{NameCells, sort_out};
 use super::phoneme::{phonemes, skeleton};
+use super::place;
 use super::tables;
 use super::text::{clean, is_cyrillic, is_latin, repair_script};
 
@@ -55,6 +57,8 @@ pub struct Reading {
     pub document: Option<String>,
     pub service: Option<String>,
     pub tax: Option<String>,
+    /// The B fold of the place of birth's own name.
+    pub place: Option<String>,
     /// What is wrong or doubtful, and in which field.
     pub issues: Vec<(Option<Field>, Reason)>,
 }
@@ -66,6 +70,7 @@ impl Reading {
         reading.read_names(&cell);
         reading.read_birth(cell(Field::DateOfBirth), today);
         reading.read_numbers(&cell);
+        reading.place = place::fold(cell(Field::PlaceOfBirth));
         reading.compare_sex(sex(cell(Field::Sex)), &cell);
         reading
     }
@@ -95,12 +100,19 @@ impl Reading {
         let patronymic = self.name_cell(Field::Patronymic, cell);
         let full = self.name_cell(Field::FullName, cell);
         let other_family = self.name_cell(Field::OtherFamilyNames, cell);
+        let mut cells = [family, given, patronymic, full, other_family];
+        if cells.iter().any(|cell| cell.contains("ch"))
+            && ch_is_kh(cells.iter().map(String::as_str))
+        {
+            cells = cells.map(|cell| with_kh(&cell));
+        }
+        let [family, given, patronymic, full, other_family] = &cells;
         let name = sort_out(NameCells {
-            family: &family,
-            given: &given,
-            patronymic: &patronymic,
-            full: &full,
-            other_family: &other_family,
+            family,
+            given,
+            patronymic,
+            full,
+            other_family,
         });
         if name.swapped {
             self.note(Field::FamilyName, Reason::ColumnsSwapped);

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use ring::digest::{Context, SHA512_256};
 
-use super::key::{Grade, KeyKind};
+use super::key::{Gap, Grade, KeyKind};
 use super::{KeyClass, tables};
 
 /// Version of the rules that are code and not data: changed with every change that changes a fold or a key.
@@ -14,13 +14,24 @@ pub const RULES: &str = "tacit rules 1";
 /// A choice of keys over one set of rules and tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Schema {
-    #[default]
+    /// DOC, SRV, TAX, N1 and N2; N3 to N8 wide. Any two possible kinds together are strong.
     PersonsV1,
+    /// Further kinds for typing errors and for dates that one side does not know, and only pairs of
+    /// possible kinds that corroborate each other are strong.
+    #[default]
+    PersonsV2,
+}
+
+/// Which possible kinds make a strong answer together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corroborating {
+    AnyTwo,
+    Pairs(&'static [(KeyKind, KeyKind)]),
 }
 
 impl Schema {
     /// Every schema this version knows.
-    pub const ALL: [Self; 1] = [Self::PersonsV1];
+    pub const ALL: [Self; 2] = [Self::PersonsV1, Self::PersonsV2];
 
     /// The schema of that name.
     pub fn named(name: &str) -> Option<Self> {
@@ -31,13 +42,30 @@ impl Schema {
     pub const fn name(self) -> &'static str {
         match self {
             Self::PersonsV1 => "persons-v1",
+            Self::PersonsV2 => "persons-v2",
         }
     }
 
     /// The kinds of keys it makes.
     pub const fn kinds(self) -> &'static [KeyKind] {
+        use KeyKind::*;
         match self {
-            Self::PersonsV1 => &KeyKind::ALL,
+            Self::PersonsV1 => &[Doc, Srv, Tax, N1, N2, N3, N4, N5, N6, N7, N8],
+            Self::PersonsV2 => &[
+                Doc, Srv, Tax, N1, N2, N9, N3, N4, N5, N7, N8, N10, N11, N12, N13, N14,
+            ],
+        }
+    }
+
+    /// Pairs of possible kinds that are strong together.
+    ///
+    /// In persons-v2, one held person can give both keys of such a pair without giving a strong key
+    /// too. Any other two possible keys either say the same twice, or would come with a strong key if
+    /// they came from one person; without it they come from two.
+    pub const fn corroborating(self) -> Corroborating {
+        match self {
+            Self::PersonsV1 => Corroborating::AnyTwo,
+            Self::PersonsV2 => Corroborating::Pairs(&[(KeyKind::N3, KeyKind::N5)]),
         }
     }
 
@@ -63,6 +91,16 @@ impl Schema {
             add(class_name(kind.class()).as_bytes());
             for part in kind.parts() {
                 add(part.label().as_bytes());
+            }
+            add(kind.gap().map_or("", Gap::label).as_bytes());
+        }
+        match self.corroborating() {
+            Corroborating::AnyTwo => add(b"any two"),
+            Corroborating::Pairs(pairs) => {
+                for (first, second) in pairs {
+                    add(first.label().as_bytes());
+                    add(second.label().as_bytes());
+                }
             }
         }
         for (name, text) in tables::FILES {

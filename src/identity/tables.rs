@@ -1,23 +1,26 @@
 //! The data files beside this one, parsed once: what a person can review and the digest covers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Every data file: its name and its bytes, in the order in which the schema digest takes them.
-pub const FILES: [(&str, &str); 9] = [
+pub const FILES: [(&str, &str); 11] = [
     ("cyrillic.txt", include_str!("data/cyrillic.txt")),
     ("latin.txt", include_str!("data/latin.txt")),
     ("lookalikes.txt", include_str!("data/lookalikes.txt")),
     ("given-names.txt", GIVEN_NAMES),
     ("given-names-regional.txt", GIVEN_NAMES_REGIONAL),
+    ("given-names-wikidata.txt", GIVEN_NAMES_WIKIDATA),
     ("patronymics.txt", PATRONYMICS),
     ("months.txt", include_str!("data/months.txt")),
     ("headers.txt", HEADERS),
+    ("place-words.txt", include_str!("data/place-words.txt")),
     ("placeholders.txt", include_str!("data/placeholders.txt")),
 ];
 
 pub const GIVEN_NAMES: &str = include_str!("data/given-names.txt");
 pub const GIVEN_NAMES_REGIONAL: &str = include_str!("data/given-names-regional.txt");
+pub const GIVEN_NAMES_WIKIDATA: &str = include_str!("data/given-names-wikidata.txt");
 pub const PATRONYMICS: &str = include_str!("data/patronymics.txt");
 pub const HEADERS: &str = include_str!("data/headers.txt");
 
@@ -151,11 +154,22 @@ pub fn months() -> &'static HashMap<&'static str, u8> {
 
 /// Whether a cleaned cell only says that there is nothing to say.
 pub fn is_placeholder(cleaned: &str) -> bool {
-    static TABLE: OnceLock<std::collections::HashSet<&'static str>> = OnceLock::new();
+    static TABLE: OnceLock<HashSet<&'static str>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
         lines(include_str!("data/placeholders.txt"))
             .map(|(_, line)| line.trim())
             .collect()
     });
     table.contains(cleaned)
+}
+
+/// Whether a cleaned word stands beside places' own names.
+pub fn is_place_word(word: &str) -> bool {
+    static TABLE: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        lines(include_str!("data/place-words.txt"))
+            .flat_map(|(_, line)| line.split_whitespace())
+            .collect()
+    });
+    table.contains(word)
 }
