@@ -281,3 +281,141 @@ mod pb {
     #![allow(clippy::all, missing_docs)]
     include!(concat!(env!("OUT_DIR"), "/tacit.v1.rs"));
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What messages are made of: `Message` itself is never printed, not even by a failing test.
+    type Parts = (u8, (bool, u32, Vec<u8>, Vec<u8>), AbortReason);
+
+    fn parts() -> impl Strategy<Value = Parts> {
+        let index = prop_oneof![0u32..300, any::<u32>()];
+        let chunk = (any::<bool>(), index, bytes(), bytes());
+        let reason = prop::sample::select(vec![
+            AbortReason::Misbehaved,
+            AbortReason::Stalled,
+            AbortReason::Cancelled,
+            AbortReason::Failed,
+        ]);
+        (0..9u8, chunk, reason)
+    }
+
+    /// Lengths around those at which a length takes one byte more.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300),
+            (16_300usize..16_500).prop_map(|length| vec![5; length]),
+        ]
+    }
+
+    #[rustfmt::skip]
+    fn message((kind, (wide, index, bytes, proof), reason): Parts) -> Message {
+        let class = if wide { KeyClass::Wide } else { KeyClass::Narrow };
+        match kind {
+            0 => Message::Offer(bytes),
+            1 => Message::Answer(bytes),
+            2 => Message::Commitment(bytes),
+            3 => Message::Blinded(BlindedChunk { class, index, elements: bytes }),
+            4 => Message::Evaluated(EvaluatedChunk { class, index, elements: bytes, proof }),
+            5 => Message::Table(TableChunk { class, index, sealed: bytes }),
+            6 => Message::Agreement(bytes),
+            7 => Message::Release(bytes),
+            _ => Message::Abort(reason),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_survives_the_wire_and_has_the_length_foretold(parts in parts()) {
+            let message = message(parts);
+            let bytes = encode(message.clone());
+            prop_assert_eq!(bytes.len(), encoded_len(&message));
+            prop_assert!(decode(&bytes) == Ok(message));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_are_the_encoding_of_what_they_decode_to(
+            bytes in prop::collection::vec(any::<u8>(), 0..64)
+        ) {
+            if let Ok(message) = decode(&bytes) {
+                prop_assert_eq!(encode(message), bytes);
+            }
+        }
+
+        #[test]
+        fn a_message_with_one_byte_changed_is_refused_or_is_another_message(
+            parts in parts(), at in any::<prop::sample::Index>(), change in 1u8..
+        ) {
+            let message = message(parts);
+            let mut bytes = encode(message.clone());
+            let at = at.index(bytes.len());
+            bytes[at] ^= change;
+            if let Ok(other) = decode(&bytes) {
+                prop_assert!(other != message);
+                prop_assert_eq!(encode(other), bytes);
+            }
+        }
+    }
+
+    /// Blinded{class: narrow, index: 1, elements: [0xee]}, the canonical form of the cases below.
+    const CANONICAL: &[u8] = &[0x22, 7, 8, 1, 0x10, 1, 0x1a, 1, 0xee];
+
+    #[test]
+    fn the_canonical_form_is_accepted() {
+        let chunk = BlindedChunk {
+            class: KeyClass::Narrow,
+            index: 1,
+            elements: vec![0xee],
+        };
+        assert!(decode(CANONICAL) == Ok(Message::Blinded(chunk)));
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn every_other_form_of_the_same_content_is_refused() {
+        let twice = [CANONICAL, CANONICAL].concat();
+        let cases: &[(&str, &[u8])] = &[
+            ("unknown field after", &[0x22, 7, 8, 1, 0x10, 1, 0x1a, 1, 0xee, 0x78, 1]),
+            ("unknown field inside", &[0x22, 9, 8, 1, 0x10, 1, 0x1a, 1, 0xee, 0x78, 1]),
+            ("whole message twice", &twice),
+            ("field twice", &[0x22, 9, 8, 1, 0x10, 1, 0x10, 1, 0x1a, 1, 0xee]),
+            ("other kind before", &[0x0a, 0, 0x22, 7, 8, 1, 0x10, 1, 0x1a, 1, 0xee]),
+            ("in two parts, to be merged", &[0x22, 2, 8, 1, 0x22, 5, 0x10, 1, 0x1a, 1, 0xee]),
+            ("fields out of order", &[0x22, 7, 0x10, 1, 8, 1, 0x1a, 1, 0xee]),
+            ("long varint as value", &[0x22, 8, 8, 1, 0x10, 0x81, 0, 0x1a, 1, 0xee]),
+            ("long varint as length", &[0x22, 0x87, 0, 8, 1, 0x10, 1, 0x1a, 1, 0xee]),
+            ("long varint as tag", &[0xa2, 0, 7, 8, 1, 0x10, 1, 0x1a, 1, 0xee]),
+            ("index of 33 bits", &[0x22, 11, 8, 1, 0x10, 0x81, 0x80, 0x80, 0x80, 0x10, 0x1a, 1, 0xee]),
+            ("index 0 spelt out", &[0x22, 7, 8, 1, 0x10, 0, 0x1a, 1, 0xee]),
+            ("no elements, spelt out", &[0x22, 6, 8, 1, 0x10, 1, 0x1a, 0]),
+            ("no class, spelt out", &[0x22, 7, 8, 0, 0x10, 1, 0x1a, 1, 0xee]),
+        ];
+        for (what, bytes) in cases {
+            assert!(decode(bytes) == Err(Error::NotCanonical), "{what}");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn what_is_no_message_is_refused_for_what_it_is() {
+        let long = vec![0; MESSAGE_BYTES_MAX + 1];
+        let cases: &[(&str, &[u8], Error)] = &[
+            ("nothing", &[], Error::Empty),
+            ("no class", &[0x22, 5, 0x10, 1, 0x1a, 1, 0xee], Error::UnknownKeyClass),
+            ("class 3", &[0x22, 7, 8, 3, 0x10, 1, 0x1a, 1, 0xee], Error::UnknownKeyClass),
+            ("no reason", &[0x4a, 0], Error::UnknownAbortReason),
+            ("reason 5", &[0x4a, 2, 8, 5], Error::UnknownAbortReason),
+            ("cut off", &CANONICAL[..8], Error::NotProtobuf),
+            ("wrong wire type", &[0x20, 7], Error::NotProtobuf),
+            ("field number 0", &[0x02, 0], Error::NotProtobuf),
+            ("endless varint", &[0xff; 11], Error::NotProtobuf),
+            ("too long", &long, Error::TooLong),
+        ];
+        for (what, bytes, error) in cases {
+            assert!(decode(bytes) == Err(*error), "{what}");
+        }
+    }
+}

@@ -17,6 +17,9 @@ const BACKLOG_CONNECTIONS: u32 = 128;
 /// Pause after the operating system could not hand over a connection, for want of descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a name may take to be looked up.
+const NAME_WAIT: Duration = Duration::from_secs(20);
+
 /// A reserved address at which the peer will be awaited.
 pub struct Listener {
     socket: TcpSocket,
@@ -194,15 +197,15 @@ impl Visits {
 /// After the wait: [`Error::Unreachable`], [`Error::Gone`].
 pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error> {
     let deadline = Instant::now() + limits.wait;
+    let addresses: Vec<SocketAddr> = resolve(address).await?.collect();
     let mut pause = limits.pause_first;
     loop {
-        let failure = match reach(address, limits, deadline).await {
+        let failure = match reach(&addresses, limits, deadline).await {
             Ok(stream) => match call_over(stream, tls, limits).await {
                 Err(Error::Gone) => Error::Gone,
                 settled => return settled,
             },
-            Err(error @ Error::Unreachable(_)) => error,
-            Err(error) => return Err(error),
+            Err(error) => error,
         };
         if Instant::now() + pause >= deadline {
             return Err(failure);
@@ -213,9 +216,13 @@ pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<
 }
 
 /// Makes a TCP connection to the first of the addresses that takes one.
-async fn reach(address: &str, limits: &Limits, deadline: Instant) -> Result<TcpStream, Error> {
+async fn reach(
+    addresses: &[SocketAddr],
+    limits: &Limits,
+    deadline: Instant,
+) -> Result<TcpStream, Error> {
     let mut failure = Error::NameUnknown;
-    for address in resolve(address).await? {
+    for address in addresses {
         let attempt = deadline.min(Instant::now() + limits.attempt);
         let connected = timeout_at(attempt, TcpStream::connect(address)).await;
         match connected.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
@@ -240,6 +247,3 @@ async fn resolve(address: &str) -> Result<impl Iterator<Item = SocketAddr>, Erro
     let found = timeout(NAME_WAIT, lookup_host(address)).await;
     found.ok().and_then(Result::ok).ok_or(Error::NameUnknown)
 }
-
-/// For a name to be looked up.
-const NAME_WAIT: Duration = Duration::from_secs(20);

@@ -180,7 +180,10 @@ impl Duplex {
                 .await
                 .map_err(|_| link.fault().unwrap_or(Error::Gone))?;
             link.ended().await;
-            link.fault().map_or(Ok(()), Err)
+            match link.fault() {
+                None if link.was_closed() => Ok(()),
+                fault => Err(fault.unwrap_or(Error::Gone)),
+            }
         };
         timeout(finish, farewell)
             .await

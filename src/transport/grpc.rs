@@ -123,6 +123,7 @@ where
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(limits.keep_alive_interval)
         .keep_alive_timeout(limits.keep_alive_timeout)
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(Watched::new(secured, fate.clone())), service);
     let link = Link::start(connection, tasks, fate);
 
@@ -190,10 +191,9 @@ impl Service<Request<tonic::body::Body>> for Caller {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.caller
-            .poll_ready(cx)
-            .map_err(|error| self.fate.blame(&error))
+    /// Always: tonic forgets the cause of a failure here, and `call` fails with it just as well.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {

@@ -66,6 +66,11 @@ impl Link {
     pub(super) fn fault(&self) -> Option<Error> {
         self.fate.fault.get().copied()
     }
+
+    /// Tells whether the peer closed the connection, rather than that it broke.
+    pub(super) fn was_closed(&self) -> bool {
+        self.fate.closed.load(Relaxed)
+    }
 }
 
 impl Drop for Link {
@@ -111,6 +116,11 @@ where
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     fault: OnceLock<Error>,
+    /// The stream below has ended, in the way that TLS ends: the peer said so.
+    closed: AtomicBool,
+    /// The stream below has failed.
+    broken: AtomicBool,
+    /// This side is closing the connection.
     orderly: AtomicBool,
 }
 
@@ -138,6 +148,11 @@ impl Fate {
             }
             source = error.source();
         }
+        // A request came too late: the connection is over. hyper does not say why, but if the stream
+        // is whole, it was HTTP/2 that failed on it.
+        if error.is_canceled() && !self.broken.load(Relaxed) && !self.closed.load(Relaxed) {
+            return Misbehaviour::Http2.into();
+        }
         Error::Gone
     }
 }
@@ -161,6 +176,7 @@ impl<S> Watched<S> {
 
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
+            self.fate.broken.store(true, Relaxed);
             let inner = error
                 .get_ref()
                 .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -177,7 +193,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        if read.is_ok() && buffer.filled().len() == before {
+            self.fate.closed.store(true, Relaxed);
+        }
         Poll::Ready(self.note(read))
     }
 }
@@ -221,7 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         while self.fate.orderly.load(Relaxed) {
             let mut scratch = [0; 1024];
             let mut buffer = ReadBuf::new(&mut scratch);
-            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            let read = ready!(self.as_mut().poll_read(cx, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
                 break;
             }
