@@ -20,7 +20,7 @@ use tacit::transport::{
 use tacit::wire;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 fn tls(own: [u8; 32], peer: [u8; 32]) -> PinnedTls {
     PinnedTls::new(&own, public(peer)).unwrap()
@@ -616,42 +616,38 @@ async fn a_stream_that_was_reset_did_not_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_session_on_one_connection_is_refused_and_the_first_goes_on() {
+async fn a_second_session_beside_the_first_is_refused_and_the_first_goes_on() {
+    let waiting = alice_waits(limits()).await;
+    let mut bob = rough_client(waiting.visit().await, Trick::None)
+        .await
+        .unwrap();
+    bob.write_all(&hostile::two_sessions_at_once())
+        .await
+        .unwrap();
+    let mut alice = waiting.outcome.await.unwrap().unwrap();
+    let refused_stream = 7u32.to_be_bytes();
+    assert_eq!(hostile::reset_of_stream(3, &mut bob).await, refused_stream);
+
+    let offer = grpc_frame(&[0x0a, 1, 7]);
+    let (data, no_flags) = (0, 0);
+    let frame = hostile::http2_frame(data, no_flags, 1, &offer);
+    bob.write_all(&frame).await.unwrap();
+    assert!(alice.receive().await == Ok(Some(Message::Offer(vec![7]))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_session_after_the_first_is_refused() {
     let waiting = alice_waits(limits()).await;
     let bob = rough_client(waiting.visit().await, Trick::None)
         .await
         .unwrap();
-    let (mut client, connection) = hostile::h2_client(bob).await;
-    let (first, mut stream) = client
-        .send_request(hostile::session_headers(), false)
-        .unwrap();
-    let (second, _second_stream) = client
-        .send_request(hostile::session_headers(), false)
-        .unwrap();
-    // Both are on their way before Alice's limit can be read.
-    let connection = tokio::spawn(connection);
+    let (_response, mut stream, mut connection) = session_request(bob).await;
     let mut alice = waiting.outcome.await.unwrap().unwrap();
-    assert_eq!(
-        second.await.unwrap_err().reason(),
-        Some(h2::Reason::REFUSED_STREAM)
-    );
-    stream
-        .send_data(grpc_frame(&[0x0a, 1, 7]).into(), false)
-        .unwrap();
-    assert!(alice.receive().await == Ok(Some(Message::Offer(vec![7]))));
-    assert_eq!(first.await.unwrap().status(), 200);
-
-    // And after it, with another answer, as HTTP/2 has room for a stream again.
     stream.send_reset(h2::Reason::CANCEL);
     assert!(alice.receive().await == Err(Error::Gone));
-    let mut client = client.ready().await.unwrap();
-    let (third, _third_stream) = client
-        .send_request(hostile::session_headers(), false)
-        .unwrap();
-    let response = third.await.unwrap();
+    let response = connection.another_session().await;
     let resource_exhausted = "8";
     assert_eq!(response.headers()["grpc-status"], resource_exhausted);
-    connection.abort();
 }
 
 /// Bob's verdict on an Alice who answers his session with this.
@@ -738,19 +734,21 @@ async fn a_peer_that_stops_to_answer_pings_is_gone() {
         .unwrap();
     let (_response, _stream, connection) = session_request(bob).await;
     let mut alice = waiting.outcome.await.unwrap().unwrap();
-    let _frozen = connection.freeze();
+    connection.freeze();
     assert!(alice.receive().await == Err(Error::Gone));
 
+    let (freeze, frozen) = oneshot::channel();
     let address = rough_server(Trick::None, |stream| async move {
         let mut connection = h2::server::handshake(stream).await.unwrap();
         let (_, mut respond) = connection.accept().await.unwrap().unwrap();
         let _stream = respond.send_response(hostile::grpc_response(), false);
-        // Driven until the headers are out, then no more.
-        let drive = connection.accept();
-        let _ = tokio::time::timeout(Duration::from_millis(50), drive).await;
-        std::future::pending::<()>().await;
+        tokio::select! {
+            _ = connection.accept() => {}
+            Ok(()) = frozen => std::future::pending().await,
+        }
     })
     .await;
     let mut bob = connect(&address, &tls(BOB, ALICE), &quick).await.unwrap();
+    freeze.send(()).unwrap();
     assert!(bob.receive().await == Err(Error::Gone));
 }

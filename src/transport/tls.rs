@@ -102,8 +102,8 @@ impl PinnedTls {
 
     /// Runs the handshake as TLS client. The caller bounds the time it may take.
     ///
-    /// A server that refuses this node's key says so only after this has returned (RFC 8446 §4.4.3
-    /// ff.: the client's key travels in its last flight): the first read then fails.
+    /// The client's key travels in the last flight (RFC 8446 §2), so a server that refuses it says so
+    /// only after this has returned: the first read then fails.
     pub(super) async fn connect<S>(&self, stream: S) -> Result<TlsStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,

@@ -146,7 +146,7 @@ pub fn grpc_frame(message: &[u8]) -> Vec<u8> {
 }
 
 /// What opens a session in gRPC.
-pub fn session_headers() -> Request<()> {
+fn session_headers() -> Request<()> {
     Request::post("https://alice.invalid/tacit.v1.Peer/Session")
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -162,25 +162,60 @@ pub fn grpc_response() -> Response<()> {
         .unwrap()
 }
 
-/// HTTP/2, as client; sends two requests at once even if it is told not to.
-pub async fn h2_client(
-    stream: client::TlsStream<TcpStream>,
-) -> (
-    h2::client::SendRequest<Bytes>,
-    h2::client::Connection<client::TlsStream<TcpStream>>,
-) {
-    h2::client::Builder::new()
-        .initial_max_send_streams(2)
-        .handshake(stream)
-        .await
-        .unwrap()
+/// What a client writes that opens two streams before it has read how many it may: RFC 9113 §3.4
+/// and §6.2, with headers that are neither compressed nor indexed (RFC 7541 §6.2.2).
+pub fn two_sessions_at_once() -> Vec<u8> {
+    let (headers, settings, end_headers, none) = (1, 4, 4, 0);
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "alice.invalid"),
+        (":path", "/tacit.v1.Peer/Session"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for string in [name, value] {
+            block.push(string.len() as u8);
+            block.extend(string.as_bytes());
+        }
+    }
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        http2_frame(settings, none, 0, &[]),
+        http2_frame(headers, end_headers, 1, &block),
+        http2_frame(headers, end_headers, 3, &block),
+    ]
+    .concat()
+}
+
+/// RFC 9113 §4.1.
+pub fn http2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = &(payload.len() as u32).to_be_bytes()[1..];
+    [length, &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Reads frames up to the reset of `stream`, and gives its reason.
+pub async fn reset_of_stream(stream: u32, from: &mut client::TlsStream<TcpStream>) -> [u8; 4] {
+    let rst_stream = 3;
+    loop {
+        let mut head = [0; 9];
+        from.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        from.read_exact(&mut payload).await.unwrap();
+        if head[3] == rst_stream && head[5..] == stream.to_be_bytes() {
+            return payload.try_into().unwrap();
+        }
+    }
 }
 
 /// Opens a session, and leaves the rest of the conversation to the test.
 pub async fn session_request(
     stream: client::TlsStream<TcpStream>,
 ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>, Driven) {
-    let (mut client, connection) = h2_client(stream).await;
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     let (freeze, frozen) = oneshot::channel();
     tokio::spawn(async move {
         let mut connection = connection;
@@ -190,20 +225,24 @@ pub async fn session_request(
         }
     });
     let (response, stream) = client.send_request(session_headers(), false).unwrap();
-    let driven = Driven {
-        _client: client,
-        freeze,
-    };
+    let driven = Driven { client, freeze };
     (response, stream, driven)
 }
 
 /// Keeps an HTTP/2 connection going.
 pub struct Driven {
-    _client: h2::client::SendRequest<Bytes>,
+    client: h2::client::SendRequest<Bytes>,
     freeze: oneshot::Sender<()>,
 }
 
 impl Driven {
+    /// Opens another session on the same connection, and gives the answer.
+    pub async fn another_session(&mut self) -> Response<h2::RecvStream> {
+        let mut client = self.client.clone().ready().await.unwrap();
+        let (response, _) = client.send_request(session_headers(), true).unwrap();
+        response.await.unwrap()
+    }
+
     /// Leaves the connection open without ever reading or writing again.
     pub fn freeze(self) {
         self.freeze.send(()).unwrap();
