@@ -14,6 +14,7 @@ use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use crate::exchange::Role;
 use crate::exchange::session::Outcome;
+use crate::identity;
 use crate::identity::grade::PersonAnswer;
 use crate::identity::{Answer, Field, List, ListOptions, Person, Schema, list};
 use crate::node::Patience;
@@ -154,8 +155,8 @@ async fn run_side(
     let progress = Progress::new(true);
     let schema = Schema::default();
     let (held, requested) = (
-        read(delegation.held, schema)?,
-        read(delegation.requested, schema)?,
+        read(delegation.held, identity::Role::Held, schema)?,
+        read(delegation.requested, identity::Role::Requested, schema)?,
     );
     let terms = terms_args.terms(schema);
     let role = if matches!(door, Door::Listen(_)) {
@@ -198,10 +199,10 @@ async fn run_side(
     })
 }
 
-fn read(bytes: &'static [u8], schema: Schema) -> Result<List, Failure> {
+fn read(bytes: &'static [u8], list_role: identity::Role, schema: Schema) -> Result<List, Failure> {
     let options = ListOptions {
         carry_columns: true,
-        ..ListOptions::new(today())
+        ..ListOptions::new(list_role, today())
     };
     list::read(Cursor::new(bytes), schema, &options, |_| ()).map_err(|error| Failure {
         message: error.to_string(),

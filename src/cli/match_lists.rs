@@ -13,7 +13,7 @@ use super::session::{channel_failure, exchange, graded, prepare, row_errors};
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use crate::exchange::{Role, SessionId};
-use crate::identity::List;
+use crate::identity::{List, Role as ListRole};
 use crate::node::Patience;
 use crate::pairing::NodeId;
 use crate::transport::{Duplex, Limits, Listener, PinnedTls, connect};
@@ -134,8 +134,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         None => None,
     };
 
-    let held = read_list(args, &args.held, "held", &progress)?;
-    let requested = read_list(args, &args.requested, "requested", &progress)?;
+    let held = read_list(args, &args.held, ListRole::Held, &progress)?;
+    let requested = read_list(args, &args.requested, ListRole::Requested, &progress)?;
     let terms = args.terms.terms(args.lists.schema());
     let role = if listener.is_some() {
         Role::Responder
@@ -243,11 +243,22 @@ async fn open(
     channel.map_err(|error| channel_failure(&error))
 }
 
-fn read_list(args: &Args, path: &Path, what: &str, progress: &Progress) -> Result<List, Failure> {
+fn read_list(
+    args: &Args,
+    path: &Path,
+    role: ListRole,
+    progress: &Progress,
+) -> Result<List, Failure> {
+    let what = match role {
+        ListRole::Held => "held",
+        ListRole::Requested => "requested",
+    };
     let spinner = progress.spinner(&format!("reading the {what} list"));
-    let list = args.lists.read(path, what == "requested", |rows| {
-        spinner.set_position(u64::from(rows))
-    });
+    let list = args
+        .lists
+        .read(path, role, role == ListRole::Requested, |rows| {
+            spinner.set_position(u64::from(rows))
+        });
     spinner.finish_and_clear();
     let list = list?;
     let report = &list.report;
