@@ -47,7 +47,12 @@ pub enum Found {
 
 /// The class of a given name, or the fold of an unknown one; nothing for a word without letters.
 pub fn given_class(word: &str) -> Option<(NamePart, Found)> {
-    vocabulary().given(&phonemes(word))
+    given_class_of(&phonemes(word))
+}
+
+/// As [`given_class`], of a word's phonemes.
+pub fn given_class_of(phonemes: &str) -> Option<(NamePart, Found)> {
+    vocabulary().given(phonemes)
 }
 
 /// The class of the father's name in a patronymic (or in a father's name written for one).
@@ -95,9 +100,9 @@ pub fn patronymic_sex(text: &str) -> Option<super::reading::Sex> {
     }
 }
 
-/// The class of first letters: every vowel is one, and so are m and n (Микола, Николай).
-pub fn initial(word: &str) -> Option<char> {
-    let first = phonemes(word).chars().next()?;
+/// The class of a word's first sound, by its phonemes: every vowel is one, and so are m and n (Микола, Николай).
+pub fn initial(phonemes: &str) -> Option<char> {
+    let first = phonemes.chars().next()?;
     Some(match first {
         'a' | 'e' | 'i' | 'o' | 'u' => 'A',
         'm' | 'n' => 'N',

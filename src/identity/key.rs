@@ -11,7 +11,7 @@ use super::schema::Schema;
 use super::{HashedIdentity, KeyClass};
 
 /// The first part of every match key.
-const LABEL: &[u8] = b"tacit/v1 match key";
+const LABEL: &[u8] = b"tacit/v1 key";
 /// A match key's usual length, in bytes.
 const KEY_BYTES: usize = 160;
 
@@ -94,24 +94,33 @@ pub enum Gap {
 }
 
 impl Part {
-    /// The part's name in a match key.
+    /// The part's name, for people.
     pub const fn label(self) -> &'static str {
+        self.names().0
+    }
+
+    /// The part's name in a match key: short, so that most keys fit one block of the hash.
+    pub const fn tag(self) -> &'static str {
+        self.names().1
+    }
+
+    const fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Document => "document",
-            Self::Service => "service",
-            Self::Tax => "tax",
-            Self::Names => "names",
-            Self::Family => "family",
-            Self::FamilyStart3 => "family start 3",
-            Self::FamilyStart2 => "family start 2",
-            Self::Given => "given",
-            Self::Initial => "initial",
-            Self::Patronymic => "patronymic",
-            Self::Date => "date",
-            Self::YearMonth => "year and month",
-            Self::DayMonth => "day and month",
-            Self::Year => "year",
-            Self::Place => "place",
+            Self::Document => ("document", "doc"),
+            Self::Service => ("service", "srv"),
+            Self::Tax => ("tax", "tax"),
+            Self::Names => ("names", "FG"),
+            Self::Family => ("family", "F"),
+            Self::FamilyStart3 => ("family start 3", "F3"),
+            Self::FamilyStart2 => ("family start 2", "F2"),
+            Self::Given => ("given", "G"),
+            Self::Initial => ("initial", "I"),
+            Self::Patronymic => ("patronymic", "P"),
+            Self::Date => ("date", "D"),
+            Self::YearMonth => ("year and month", "YM"),
+            Self::DayMonth => ("day and month", "DM"),
+            Self::Year => ("year", "Y"),
+            Self::Place => ("place", "B"),
         }
     }
 }
@@ -238,18 +247,21 @@ impl KeyKind {
 pub struct MatchKey(Zeroizing<Vec<u8>>);
 
 impl MatchKey {
-    /// Label, schema, kind, then each part's label and value, and for a one-sided key which side lacks
+    fn empty() -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(KEY_BYTES)))
+    }
+
+    /// Label, schema, kind, then each part's tag and value, and for a one-sided key which side lacks
     /// what: every text after its length in two bytes, big-endian.
-    fn new(schema: Schema, kind: KeyKind, parts: &[(&'static str, &str)]) -> Self {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES));
+    fn write(&mut self, schema: Schema, kind: KeyKind, parts: &[(&'static str, &str)]) {
+        self.0.clear();
         for text in [LABEL, schema.name().as_bytes(), kind.label().as_bytes()] {
-            push(&mut bytes, text);
+            push(&mut self.0, text);
         }
-        for (label, value) in parts {
-            push(&mut bytes, label.as_bytes());
-            push(&mut bytes, value.as_bytes());
+        for (tag, value) in parts {
+            push(&mut self.0, tag.as_bytes());
+            push(&mut self.0, value.as_bytes());
         }
-        Self(bytes)
     }
 
     /// Hashes the key with SHA-512/256.
@@ -359,19 +371,21 @@ fn start_2(skeleton: &str) -> Option<&str> {
     consonants(skeleton).trim_start_matches('-').get(..2)
 }
 
-/// Every match key of a reading under a schema, by kind; keys that coincide stand once.
-pub fn match_keys(schema: Schema, role: Role, reading: &Reading) -> Vec<(KeyKind, MatchKey)> {
+/// Calls `each` with every match key of a reading under a schema, by kind. Keys of double names may coincide.
+fn each_key(
+    schema: Schema,
+    role: Role,
+    reading: &Reading,
+    mut each: impl FnMut(KeyKind, &MatchKey),
+) {
     let values = Values::of(reading);
-    let mut keys: Vec<(KeyKind, MatchKey)> = Vec::with_capacity(16);
+    let mut key = MatchKey::empty();
+    let mut chosen = Vec::with_capacity(6);
     for kind in schema.kinds().iter().copied() {
-        let before = keys.len();
         let mut add = |chosen: &[(&'static str, &str)]| {
-            let key = MatchKey::new(schema, kind, chosen);
-            if !keys[before..].iter().any(|(_, other)| *other.0 == *key.0) {
-                keys.push((kind, key));
-            }
+            key.write(schema, kind, chosen);
+            each(kind, &key);
         };
-        let mut chosen = Vec::with_capacity(5);
         match kind.gap() {
             None => combine(&values, kind.parts(), &mut chosen, &mut add),
             Some(gap) => {
@@ -383,7 +397,22 @@ pub fn match_keys(schema: Schema, role: Role, reading: &Reading) -> Vec<(KeyKind
             }
         }
     }
-    keys
+}
+
+/// Every hashed identity of a reading, by kind; those that coincide stand once.
+pub fn hashed_identities(
+    schema: Schema,
+    role: Role,
+    reading: &Reading,
+) -> Vec<(KeyKind, HashedIdentity)> {
+    let mut identities = Vec::with_capacity(16);
+    each_key(schema, role, reading, |kind, key| {
+        let identity = (kind, key.hashed());
+        if !identities.contains(&identity) {
+            identities.push(identity);
+        }
+    });
+    identities
 }
 
 /// Which held records a one-sided key is about: a held record says which it is itself; a requested
@@ -407,22 +436,10 @@ fn combine<'a>(
         return each(chosen);
     };
     for value in values.each(*part) {
-        chosen.push((part.label(), value));
+        chosen.push((part.tag(), value));
         combine(values, rest, chosen, each);
         chosen.pop();
     }
-}
-
-/// Every hashed identity of a reading, by kind.
-pub fn hashed_identities(
-    schema: Schema,
-    role: Role,
-    reading: &Reading,
-) -> Vec<(KeyKind, HashedIdentity)> {
-    match_keys(schema, role, reading)
-        .iter()
-        .map(|(kind, key)| (*kind, key.hashed()))
-        .collect()
 }
 
 #[cfg(test)]
@@ -488,19 +505,31 @@ mod tests {
 
     #[test]
     fn a_key_is_its_parts_each_after_its_length() {
-        let keys = match_keys(Schema::PersonsV1, Role::Held, &person("1990-05-04"));
-        let (_, key) = keys.iter().find(|(kind, _)| *kind == KeyKind::N2).unwrap();
-        assert_eq!(
-            key.0.as_slice(),
-            b"\0\x12tacit/v1 match key\0\x0apersons-v1\0\x02N2\0\x05names\0\x08IVAN+bQk\0\x04date\0\x0819900405"
+        let mut found = 0;
+        each_key(
+            Schema::PersonsV1,
+            Role::Held,
+            &person("1990-05-04"),
+            |kind, key| {
+                if kind == KeyKind::N2 {
+                    found += 1;
+                    assert_eq!(
+                    key.0.as_slice(),
+                    b"\0\x0ctacit/v1 key\0\x0apersons-v1\0\x02N2\0\x02FG\0\x08IVAN+bQk\0\x01D\0\x0819900405"
+                );
+                }
+            },
         );
+        assert_eq!(found, 1);
     }
 
     #[test]
     fn no_key_has_the_text_that_was_typed() {
         let person = person("1990-05-04");
+        let mut keys = 0;
         for schema in Schema::ALL {
-            for (_, key) in match_keys(schema, Role::Requested, &person) {
+            each_key(schema, Role::Requested, &person, |_, key| {
+                keys += 1;
                 for typed in ["Бойчук", "бойчук", "Іван", "іван", "Петрович", "1990-05-04"]
                 {
                     assert!(
@@ -509,7 +538,8 @@ mod tests {
                             .any(|part| part == typed.as_bytes())
                     );
                 }
-            }
+            });
         }
+        assert_eq!(keys, 19);
     }
 }

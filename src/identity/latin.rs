@@ -6,13 +6,13 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::phoneme::{is_vowel, replace};
+use super::phoneme::{find, is_vowel, replace};
 use super::tables;
 
 /// The phonemes of a Latin word, unsettled. Letters that no table knows are dropped.
 pub fn sounds(word: &str) -> Vec<u8> {
     let mut word = without_marks(word);
-    let has = |word: &[u8], part: &[u8]| word.windows(part.len()).any(|window| window == part);
+    let has = |word: &[u8], part: &[u8]| find(word, part, 0).is_some();
     // Polish and German write ch for Х; ch after s stays (sch).
     let central = has(&word, b"cz") || has(&word, b"sz") || has(&word, b"tsch");
     if central && !has(&word, b"sh") && !has(&word, b"zh") && !has(&word, b"kh") {

@@ -64,16 +64,12 @@ fn is_vowel_char(letter: char) -> bool {
 /// Folds what differs between orthographies of one sound, until nothing changes any more. Every
 /// rule that fires shortens the string or takes a `j` or an `o` out of it, so this ends.
 fn settle(sounds: &mut Vec<u8>) {
-    loop {
-        let before = sounds.clone();
-        settle_once(sounds);
-        if *sounds == before {
-            return;
-        }
-    }
+    while settle_once(sounds) {}
 }
 
-fn settle_once(sounds: &mut Vec<u8>) {
+/// Applies every rule once; says whether any changed something.
+fn settle_once(sounds: &mut Vec<u8>) -> bool {
+    let mut changed = false;
     for (from, to) in [
         (&b"ts"[..], b'C'),
         (b"tz", b'C'),
@@ -84,61 +80,71 @@ fn settle_once(sounds: &mut Vec<u8>) {
         (b"SQ", b'S'),
         (b"sQ", b'S'),
     ] {
-        replace(sounds, from, &[to]);
+        changed |= replace(sounds, from, &[to]);
     }
-    // ё, йо, ьо, ио, io, yo are e; я, ю, є, ia, ya lose their glide.
-    fold_glides(sounds);
+    // ё, йо, ьо, ио, io, yo are e; then я, ю, є, ia, ya lose their glide.
+    changed |= fold_glides(sounds, |next| (next == b'o').then_some(b'e'));
+    changed |= fold_glides(sounds, |next| {
+        matches!(next, b'a' | b'e' | b'u').then_some(next)
+    });
     // ой, ай: a glide after a vowel is a vowel.
     for place in 1..sounds.len() {
         if sounds[place] == b'j' && is_vowel(sounds[place - 1]) {
             sounds[place] = b'i';
+            changed = true;
         }
     }
-    fold_soft_signs(sounds);
+    changed |= fold_soft_signs(sounds);
     // Горбачов and Горбачёв.
     for place in 1..sounds.len() {
         if sounds[place] == b'o' && matches!(sounds[place - 1], b'Z' | b'Q' | b'S' | b'C') {
             sounds[place] = b'e';
+            changed = true;
         }
     }
-    replace(sounds, b"ou", b"u");
+    changed |= replace(sounds, b"ou", b"u");
+    let length = sounds.len();
     sounds.dedup();
+    changed | (sounds.len() < length)
 }
 
-/// A run of `i` and `j` before `o` becomes `e` with it, and before `a`, `e`, `u` is dropped.
-fn fold_glides(sounds: &mut Vec<u8>) {
-    let merged = without_runs(sounds, |next| (next == b'o').then_some(b'e'));
-    *sounds = without_runs(&merged, |next| {
-        matches!(next, b'a' | b'e' | b'u').then_some(next)
-    });
-}
-
-/// Replaces each run of `i`/`j` and the letter after it by what `fold` says of that letter.
-fn without_runs(sounds: &[u8], fold: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+/// Puts what `fold` says of a vowel in the place of it and the run of `i` and `j` before it.
+fn fold_glides(sounds: &mut Vec<u8>, fold: impl Fn(u8) -> Option<u8>) -> bool {
+    let is_glide = |letter: u8| matches!(letter, b'i' | b'j');
+    if !sounds
+        .windows(2)
+        .any(|pair| is_glide(pair[0]) && fold(pair[1]).is_some())
+    {
+        return false;
+    }
     let mut out = Vec::with_capacity(sounds.len());
-    let mut place = 0;
-    while place < sounds.len() {
-        let run = sounds[place..]
-            .iter()
-            .take_while(|letter| matches!(letter, b'i' | b'j'))
-            .count();
-        match sounds.get(place + run).and_then(|next| fold(*next)) {
-            Some(letter) if run > 0 => {
-                out.push(letter);
-                place += run + 1;
+    let mut rest = &sounds[..];
+    while let [first, after_first @ ..] = rest {
+        let run = rest.iter().take_while(|letter| is_glide(**letter)).count();
+        match rest.get(run).and_then(|next| fold(*next)) {
+            Some(folded) if run > 0 => {
+                out.push(folded);
+                rest = &rest[run + 1..];
+            }
+            _ if run > 0 => {
+                out.extend_from_slice(&rest[..run]);
+                rest = &rest[run..];
             }
             _ => {
-                let keep = run.max(1);
-                out.extend_from_slice(&sounds[place..place + keep]);
-                place += keep;
+                out.push(*first);
+                rest = after_first;
             }
         }
     }
-    out
+    *sounds = out;
+    true
 }
 
 /// What is left of `j`: a vowel at the beginning and before a vowel, silent elsewhere.
-fn fold_soft_signs(sounds: &mut Vec<u8>) {
+fn fold_soft_signs(sounds: &mut Vec<u8>) -> bool {
+    if !sounds.contains(&b'j') {
+        return false;
+    }
     let after_consonant = sounds
         .windows(2)
         .any(|pair| !is_vowel(pair[0]) && pair[1] == b'j');
@@ -157,25 +163,38 @@ fn fold_soft_signs(sounds: &mut Vec<u8>) {
         }
     }
     *sounds = out;
+    true
 }
 
-/// Replaces every `from`, left to right.
-pub(super) fn replace(sounds: &mut Vec<u8>, from: &[u8], to: &[u8]) {
-    if sounds.len() < from.len() || !sounds.windows(from.len()).any(|part| part == from) {
-        return;
-    }
-    let mut out = Vec::with_capacity(sounds.len());
-    let mut place = 0;
-    while place < sounds.len() {
-        if sounds[place..].starts_with(from) {
-            out.extend_from_slice(to);
-            place += from.len();
-        } else {
-            out.push(sounds[place]);
-            place += 1;
+/// Replaces every `from`, left to right; says whether there was one.
+pub(super) fn replace(sounds: &mut Vec<u8>, from: &[u8], to: &[u8]) -> bool {
+    let Some(mut place) = find(sounds, from, 0) else {
+        return false;
+    };
+    let mut out = Vec::with_capacity(sounds.len() + to.len());
+    let mut start = 0;
+    loop {
+        out.extend_from_slice(&sounds[start..place]);
+        out.extend_from_slice(to);
+        start = place + from.len();
+        match find(sounds, from, start) {
+            Some(next) => place = next,
+            None => break,
         }
     }
+    out.extend_from_slice(&sounds[start..]);
     *sounds = out;
+    true
+}
+
+/// Where `part` next stands, from `start` on. Words are short: a plain loop beats a search.
+pub(super) fn find(word: &[u8], part: &[u8], start: usize) -> Option<usize> {
+    let last = word.len().checked_sub(part.len())?;
+    (start..=last).find(|place| {
+        part.iter()
+            .zip(&word[*place..])
+            .all(|(wanted, letter)| wanted == letter)
+    })
 }
 
 /// Phonemes are ASCII by the tables; a byte that is not is dropped rather than trusted.

@@ -15,7 +15,7 @@ use super::person_name::{NameCells, sort_out};
 use super::phoneme::{phonemes, skeleton};
 use super::place;
 use super::tables;
-use super::text::{clean, is_cyrillic, is_latin, repair_script};
+use super::text::{clean, is_cyrillic, is_latin, is_plain_name, repair_script};
 
 /// Ages, in years, that a person on a list may have.
 const AGE_YEARS: std::ops::RangeInclusive<i16> = 14..=100;
@@ -131,7 +131,9 @@ impl Reading {
         if text.is_empty() || tables::is_placeholder(&text) {
             return String::new();
         }
-        if text.chars().any(char::is_numeric) {
+        if is_plain_name(&text) {
+            // Nothing odd can be in it.
+        } else if text.chars().any(char::is_numeric) {
             self.note(field, Reason::DigitInName);
         } else if text
             .chars()
@@ -152,9 +154,10 @@ impl Reading {
     }
 
     fn read_given(&mut self, word: String) {
-        self.initial = given::initial(&word);
+        let sounds = phonemes(&word);
+        self.initial = given::initial(&sounds);
         if word.chars().nth(1).is_some() {
-            if let Some((part, found)) = given::given_class(&word) {
+            if let Some((part, found)) = given::given_class_of(&sounds) {
                 match found {
                     Found::Known => {}
                     Found::Repaired => self.note(Field::GivenName, Reason::GivenNameRepaired),

@@ -152,8 +152,14 @@ pub fn months() -> &'static HashMap<&'static str, u8> {
     })
 }
 
+/// No placeholder is longer, in bytes.
+const PLACEHOLDER_BYTES_MAX: usize = 40;
+
 /// Whether a cleaned cell only says that there is nothing to say.
 pub fn is_placeholder(cleaned: &str) -> bool {
+    if cleaned.len() > PLACEHOLDER_BYTES_MAX {
+        return false;
+    }
     static TABLE: OnceLock<HashSet<&'static str>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
         lines(include_str!("data/placeholders.txt"))

@@ -13,6 +13,9 @@ const ROUNDS_MAX: usize = 4;
 
 /// Brings a cell to its plain form; cleaning a second time changes nothing.
 pub fn clean(raw: &str) -> String {
+    if raw.is_empty() {
+        return String::new();
+    }
     if raw.chars().all(is_plain) {
         return squeeze(&raw.to_lowercase());
     }
@@ -40,6 +43,12 @@ fn clean_once(raw: &str) -> String {
         .collect::<String>()
         .to_lowercase();
     squeeze(&lower)
+}
+
+/// Whether a cleaned text is of Cyrillic letters, Latin ones without marks, and spaces and signs between
+/// them: what nearly every name is.
+pub fn is_plain_name(cleaned: &str) -> bool {
+    cleaned.chars().all(|letter| matches!(letter, 'а'..='џ' | 'ґ' | 'a'..='z' | ' ' | '-' | '.' | ',' | '(' | ')' | '/'))
 }
 
 /// Letters that no step of `clean_once` but lower case and spacing touches.

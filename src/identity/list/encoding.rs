@@ -61,7 +61,7 @@ enum Found {
     Windows1251,
 }
 
-fn survey<R: Read>(reader: &mut R) -> Result<Found, ListError> {
+fn survey<R: Read + Seek>(reader: &mut R) -> Result<Found, ListError> {
     let mut block = vec![0; BLOCK_BYTES];
     let mut length = fill(reader, &mut block)?;
     if length == 0 {
@@ -94,7 +94,6 @@ fn survey<R: Read>(reader: &mut R) -> Result<Found, ListError> {
     }
     let mark = block.starts_with(b"\xef\xbb\xbf");
     let mut utf8 = Utf8Survey::default();
-    let mut single = SingleByteSurvey::default();
     while length > 0 {
         if block[..length].contains(&0) {
             return Err(ListError::Binary {
@@ -102,12 +101,20 @@ fn survey<R: Read>(reader: &mut R) -> Result<Found, ListError> {
             });
         }
         utf8.add(&block[..length]);
-        single.add(&block[..length]);
         length = fill(reader, &mut block)?;
     }
     if utf8.is_utf8() {
-        Ok(Found::Utf8 { mark })
-    } else if single.is_windows_1251() {
+        return Ok(Found::Utf8 { mark });
+    }
+    reader.seek(SeekFrom::Start(0))?;
+    let mut single = SingleByteSurvey::default();
+    loop {
+        match fill(reader, &mut block)? {
+            0 => break,
+            length => single.add(&block[..length]),
+        }
+    }
+    if single.is_windows_1251() {
         Ok(Found::Windows1251)
     } else {
         Err(ListError::Encoding {
@@ -214,7 +221,7 @@ impl Utf8Survey {
     }
 
     fn count(&mut self, text: &str) {
-        self.valid += text.chars().filter(|letter| !letter.is_ascii()).count() as u64;
+        self.valid += text.bytes().filter(|byte| *byte >= 0xc0).count() as u64;
     }
 
     /// UTF-8 throughout, or but for a few rows that somebody pasted in.
