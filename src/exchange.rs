@@ -91,7 +91,7 @@ impl std::fmt::Display for ListKind {
 pub struct Ceiling(u32);
 
 impl Ceiling {
-    /// 65,536 elements: some 26,000 people in the narrow class.
+    /// 65,536 elements: some 21,000 people in the narrow class.
     pub const DEFAULT: Self = Self(1 << 16);
 
     pub fn new(elements: u32) -> Option<Self> {
@@ -216,6 +216,12 @@ pub enum Error {
     /// The table was prepared for another mediator, other ceilings or other key classes than the terms name.
     #[error("the prepared table does not fit the terms")]
     TableDoesNotFit,
+    /// The terms cannot be put into an offer.
+    #[error("the terms cannot be used: {what}")]
+    TermsUnusable { what: &'static str },
+    /// A node has no session with itself.
+    #[error("the peer is this node itself")]
+    OwnPeer,
     /// The session ended before, or a step was called that its state does not have.
     #[error("the session is over")]
     Over,
@@ -226,9 +232,11 @@ impl Error {
     pub fn abort_reason(&self) -> Option<AbortReason> {
         match self {
             Self::PeerMisbehaved(_) => Some(AbortReason::Misbehaved),
-            Self::AboveCeiling { .. } | Self::TooLate { .. } | Self::TableDoesNotFit => {
-                Some(AbortReason::Failed)
-            }
+            Self::AboveCeiling { .. }
+            | Self::TooLate { .. }
+            | Self::TableDoesNotFit
+            | Self::TermsUnusable { .. }
+            | Self::OwnPeer => Some(AbortReason::Failed),
             // Where terms differ, the peer has both offers and finds the same.
             Self::TermsDiffer(_) | Self::PeerAborted(_) | Self::Over => None,
         }

@@ -93,17 +93,37 @@ pub async fn run_session(
     owner: &mut impl Owner,
     cancelled: impl Future<Output = ()>,
 ) -> Result<Outcome, Ended> {
+    tokio::pin!(cancelled);
+    let mut stopped = false;
     let ended = {
         let run = drive(&mut session, &mut channel, rng, patience, owner);
         tokio::select! {
+            biased;
             ended = run => ended,
-            () = cancelled => Err(Cause::Cancelled),
+            () = &mut cancelled => {
+                stopped = true;
+                Err(Cause::Cancelled)
+            }
         }
+    };
+    // Whatever stopped it, what has already come may be enough for answers.
+    let ended = match ended {
+        Err(cause @ (Cause::Channel(_) | Cause::Stalled { .. } | Cause::Cancelled)) => {
+            match block_in_place(|| session.wind_up(rng)) {
+                Ok(Some(outcome)) => Ok(outcome),
+                Ok(None) => Err(cause),
+                Err(told) => Err(told.into()),
+            }
+        }
+        ended => ended,
     };
     match ended {
         Ok(outcome) => {
             // Both have released by now. Whether the peer's last bytes arrive changes nothing here.
-            let _ = channel.finish().await;
+            tokio::select! {
+                _ = channel.finish() => {}
+                () = &mut cancelled, if !stopped => {}
+            }
             Ok(outcome)
         }
         Err(cause) => {

@@ -42,8 +42,8 @@ pub const ELEMENT_BYTES: usize = 32;
 pub const SCALAR_BYTES: usize = 32;
 
 /// Elements that one task works on: enough to share the inversion of a batch encoding, few enough
-/// to keep every core busy within one chunk.
-const SLICE_ELEMENTS: usize = 256;
+/// to keep 32 cores busy within one chunk.
+const SLICE_ELEMENTS: usize = 128;
 
 /// The first 16 bytes of F(x): what a table holds and what a requester looks up in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Zeroize)]

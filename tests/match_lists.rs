@@ -99,6 +99,7 @@ impl Machine {
                 let address = rest.split(' ').next().expect("an address").to_owned();
                 return Listening {
                     child,
+                    stdout,
                     stderr,
                     said,
                     address,

@@ -15,21 +15,22 @@ pub const CEILINGS: [u32; 7] = [
     1 << 22,
 ];
 
-/// The wide class has about twice as many keys a person as the narrow one.
-const WIDE_PER_NARROW: u32 = 2;
+/// The wide class has about two and a half times as many keys a person as the narrow one; sizes are powers of four.
+const WIDE_PER_NARROW: u32 = 4;
 
 /// Narrow match keys that a person has on average, as a fraction.
-const KEYS_PER_PERSON: (u64, u64) = (5, 2);
+const KEYS_PER_PERSON: (u64, u64) = (31, 10);
 
 /// Options that must be the same on both sides.
 #[derive(clap::Args, Debug, Clone)]
 pub struct TermsArgs {
-    /// Pad each list to this many match keys, about 2.5 a person; rounded up to 1024, 4096, 16384,
+    /// Pad each list to this many match keys, about 3 a person; rounded up to 1024, 4096, 16384,
     /// 65536, 262144, 1048576 or 4194304. Both sides must give the same
     #[arg(long, value_name = "KEYS", default_value = "65536", value_parser = ceiling)]
     pub ceiling: u32,
 
-    /// Also match the wide key class (keys that several people may share); both sides must give it
+    /// Also match the wide key class (keys that several people may share), at four times the ceiling;
+    /// both sides must give it
     #[arg(long)]
     pub wide: bool,
 }
@@ -43,7 +44,7 @@ impl TermsArgs {
         let narrow = ceilings(self.ceiling).unwrap_or(Ceilings::all(Ceiling::DEFAULT));
         let wide = self
             .wide
-            .then(|| ceilings(self.ceiling * WIDE_PER_NARROW))
+            .then(|| ceilings(self.ceiling.saturating_mul(WIDE_PER_NARROW)))
             .flatten();
         Terms {
             schema_name: schema.name().into(),

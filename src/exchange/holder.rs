@@ -88,7 +88,7 @@ impl Holder {
     }
 
     /// The next chunk of the sealed table. Call it only when the peer's last blinded chunk of every class has arrived.
-    pub fn next_table_chunk(&mut self) -> Option<TableChunk> {
+    pub(super) fn next_table_chunk(&mut self) -> Option<TableChunk> {
         let sealed = self.sealed.chunk(self.sent_table_chunks)?.to_vec();
         let index = self.sent_table_chunks as u32;
         self.sent_table_chunks += 1;

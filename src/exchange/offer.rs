@@ -316,6 +316,23 @@ impl Offer {
 }
 
 impl Terms {
+    /// Checks that the texts fit an offer.
+    ///
+    /// # Errors
+    /// [`super::Error::TermsUnusable`].
+    pub fn check(&self) -> Result<(), super::Error> {
+        let unusable = |what| Err(super::Error::TermsUnusable { what });
+        if self.schema_name.len() > SCHEMA_NAME_BYTES_MAX
+            || !self.schema_name.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return unusable("a schema's name is at most 31 characters of ASCII");
+        }
+        if self.reference.len() > REFERENCE_BYTES_MAX {
+            return unusable("a reference is at most 200 bytes of UTF-8");
+        }
+        Ok(())
+    }
+
     /// Compares this side's terms with the peer's.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Release {
     ) -> Self {
         let context = context(session, role);
         Self {
-            escrowed: secret.escrowed(mediator),
+            escrowed: *secret.escrowed(mediator),
             proof: proof::prove_equality(
                 proof::RELEASE,
                 &context,

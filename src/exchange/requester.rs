@@ -2,7 +2,6 @@
 //! answers, takes in the sealed table. It can compare nothing until the table opens.
 
 use super::message::{BlindedChunk, EvaluatedChunk, TableChunk};
-use super::offer::sha256;
 use super::table::{SealedTable, above_ceiling, padded};
 use super::{ByClass, class_byte};
 use super::{CHUNK_ELEMENTS_MAX, Ceiling, Error, ListKind, PeerMisbehaved, Role, SessionId};
@@ -70,6 +69,7 @@ pub struct Requester {
     tags: Vec<Tag>,
     transcript: Transcript,
     table: Vec<u8>,
+    table_hash: Context,
     table_digest: [u8; 32],
     table_ceiling: Ceiling,
 }
@@ -105,6 +105,7 @@ impl Requester {
             tags: Vec::with_capacity(ceiling.elements()),
             transcript: Transcript::new(),
             table: Vec::with_capacity(SealedTable::bytes_at(promised.table_ceiling)),
+            table_hash: Context::new(&SHA256),
             table_digest: promised.table_digest,
             table_ceiling: promised.table_ceiling,
         }
@@ -246,7 +247,8 @@ impl Requester {
             });
         }
         self.table.extend_from_slice(&chunk.sealed);
-        if self.table_complete() && sha256(&self.table) != self.table_digest {
+        self.table_hash.update(&chunk.sealed);
+        if self.table_complete() && finish(self.table_hash.clone()) != self.table_digest {
             return Err(PeerMisbehaved::TableDigestDiffers);
         }
         Ok(())

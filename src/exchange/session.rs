@@ -37,6 +37,7 @@ pub struct Setup {
 }
 
 /// What the caller does next.
+#[must_use]
 pub enum Step {
     Send(Message),
     /// Keep this durably before anything that comes after it.
@@ -186,6 +187,10 @@ impl Session {
             requested,
             table,
         } = setup;
+        terms.check()?;
+        if key.id() == peer {
+            return Err(Error::OwnPeer);
+        }
         let fits = table.mediator == terms.mediator
             && requested.wide.is_some() == terms.ceilings.wide.is_some()
             && table.classes.as_ref().map(|_, class| class.ceiling)
@@ -257,6 +262,23 @@ impl Session {
         self.over_on_error(result)
     }
 
+    /// Makes what can be made of what has already come, when nothing can be sent or received any more:
+    /// opens the peer's tables if its release is there, keeps the agreement if its signature is.
+    /// `None` when there are no answers. Nothing is signed or released here.
+    ///
+    /// # Errors
+    /// The peer said why it ended the session, or its last message was a cheat.
+    pub fn wind_up(&mut self, rng: &mut impl CryptoRng) -> Result<Option<Outcome>, Error> {
+        let result = self.take_last_messages(rng);
+        self.outbox.clear();
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Opening { signed, release } if result.is_ok() => {
+                open(*signed, &release).map(Some)
+            }
+            _ => result.map(|()| None),
+        }
+    }
+
     /// Answers [`Step::AskTime`].
     ///
     /// # Errors
@@ -295,8 +317,9 @@ impl Session {
 
     fn accept(&mut self, message: Message) -> Result<(), Error> {
         match (&mut self.state, message) {
-            (State::Over | State::Differing(_), _) => Err(Error::Over),
-            (_, Message::Abort(reason)) => Err(Error::PeerAborted(reason)),
+            (State::Over, _) => Err(Error::Over),
+            // What this side came to stands, whatever comes now.
+            (State::Differing(_) | State::Opening { .. }, _) => Ok(()),
             (State::Asking(legs), Message::Table(chunk)) => Ok(legs.take_table(chunk)?),
             (state, Message::Table(_)) => Err(out_of_order(state.awaits(), "a table chunk")),
             (state, message) => {
@@ -324,9 +347,35 @@ impl Session {
         }
     }
 
+    fn take_last_messages(&mut self, rng: &mut impl CryptoRng) -> Result<(), Error> {
+        while let Some(message) = self.inbox.pop_front() {
+            let state = std::mem::replace(&mut self.state, State::Over);
+            self.state = match (state, message) {
+                (state @ State::Opening { .. }, _) => state,
+                (_, Message::Abort(reason)) => return Err(Error::PeerAborted(reason)),
+                (state @ State::AwaitResponderSignature(_), message @ Message::Agreement(_))
+                | (state @ State::AwaitRelease { .. }, message @ Message::Release(_)) => {
+                    self.on_message(state, message, rng)?
+                }
+                (state, _) => state,
+            };
+        }
+        Ok(())
+    }
+
+    /// A signature or release binds this side from the moment it is handed out to be sent.
+    fn note_leaving(&mut self, step: &Step) {
+        match step {
+            Step::Send(Message::Agreement(_)) => self.standing = Standing::Signed,
+            Step::Send(Message::Release(_)) => self.standing = Standing::Released,
+            _ => {}
+        }
+    }
+
     fn next_step(&mut self, rng: &mut impl CryptoRng) -> Result<Step, Error> {
         loop {
             if let Some(step) = self.outbox.pop_front() {
+                self.note_leaving(&step);
                 return Ok(step);
             }
             let state = std::mem::replace(&mut self.state, State::Over);
@@ -334,13 +383,7 @@ impl Session {
                 State::Over => return Err(Error::Over),
                 State::Differing(error) => return Err(error),
                 State::Opening { signed, release } => {
-                    let held = signed.state.open(&release)?;
-                    let receipt = signed.receipt.ok_or(Error::Over)?;
-                    return Ok(Step::Done(Box::new(Outcome {
-                        session: signed.state.session,
-                        held,
-                        receipt,
-                    })));
+                    return Ok(Step::Done(Box::new(open(*signed, &release)?)));
                 }
                 State::Asking(mut legs) => {
                     let step = legs.advance(&mut self.inbox, rng)?;
@@ -375,6 +418,7 @@ impl Session {
         rng: &mut impl CryptoRng,
     ) -> Result<State, Error> {
         match (state, message) {
+            (_, Message::Abort(reason)) => Err(Error::PeerAborted(reason)),
             (State::AwaitOffer { prepared }, Message::Offer(offer)) => {
                 let theirs = Offer::decode(&offer, "the offer");
                 let answer = Offer::new(self.own.terms.clone(), rng).encode();
@@ -549,7 +593,7 @@ impl Session {
                 signature,
             } => {
                 let latest = now.0.saturating_add(window_s);
-                if deadline.0 > latest {
+                if deadline.0 > latest.saturating_add(CLOCK_STEP_S) {
                     return Err(bad_deadline(deadline, now.0 + window_s / 2, latest));
                 }
                 enough_left(deadline, now, window_s / 2)?;
@@ -583,11 +627,11 @@ impl Session {
         initiator: Signature,
     ) -> Result<State, Error> {
         let mut signed = self.sign(unsigned, deadline, Some(initiator))?;
+        self.both_signed(&mut signed, None)?;
         if self.own.terms.mediator.can_settle() {
             self.outbox.push_back(Step::AskTime);
             return Ok(State::AwaitTimeToRelease(Box::new(signed)));
         }
-        self.both_signed(&mut signed, None)?;
         Ok(State::AwaitRelease {
             signed: Box::new(signed),
             released: false,
@@ -637,7 +681,6 @@ impl Session {
             peer_release,
         });
         self.signed = Some(Arc::clone(&state));
-        self.standing = Standing::Signed;
         let signature = self.own.key.sign(&agreement.encode());
         self.outbox
             .push_back(Step::Persist(Persist::Signed(Arc::clone(&state))));
@@ -661,10 +704,9 @@ impl Session {
 
     /// The check before any release; from here on there is a receipt.
     fn both_signed(&mut self, signed: &mut Signed, now: Option<MediatorTime>) -> Result<(), Error> {
-        let (Some(initiator_signature), Some(responder_signature)) = (
-            signed.initiator_signature.clone(),
-            signed.responder_signature.clone(),
-        ) else {
+        let (Some(initiator_signature), Some(responder_signature)) =
+            (signed.initiator_signature, signed.responder_signature)
+        else {
             return Err(AgreementFault::Signature(self.own.role.other()).into());
         };
         let agreement = SignedAgreement {
@@ -693,7 +735,6 @@ impl Session {
             &state.mediator,
             rng,
         );
-        self.standing = Standing::Released;
         self.outbox
             .push_back(Step::Send(Message::Release(release.encode())));
         self.note_release(signed, self.own.role, &release);
@@ -752,8 +793,21 @@ impl State {
     }
 }
 
+/// Seconds by which the mediator's clock may step back between two questions without anybody's fault.
+const CLOCK_STEP_S: u64 = 5;
+
 /// The deadline of an agreement that nobody can settle.
 const NO_DEADLINE: MediatorTime = MediatorTime(0);
+
+fn open(signed: Signed, release: &Release) -> Result<Outcome, Error> {
+    let held = signed.state.open(release)?;
+    let receipt = signed.receipt.ok_or(Error::Over)?;
+    Ok(Outcome {
+        session: signed.state.session,
+        held,
+        receipt,
+    })
+}
 
 fn name(message: &Message) -> &'static str {
     match message {

@@ -37,8 +37,8 @@ impl ReleaseSecret {
     }
 
     /// s·M, which opens the table: a secret until release.
-    pub(super) fn escrowed(&self, mediator: &Mediator) -> RistrettoPoint {
-        self.0 * mediator.point()
+    pub(super) fn escrowed(&self, mediator: &Mediator) -> Zeroizing<RistrettoPoint> {
+        Zeroizing::new(self.0 * mediator.point())
     }
 }
 
@@ -89,7 +89,7 @@ impl PreparedTable {
             let key = SecretKey::generate(rng);
             let mut tags = Zeroizing::new(Vec::with_capacity(list.len()));
             for chunk in list.chunks(CHUNK_ELEMENTS_MAX) {
-                tags.extend(key.tags(chunk));
+                tags.extend_from_slice(&Zeroizing::new(key.tags(chunk)));
                 on_progress(chunk.len());
             }
             tags.par_sort_unstable();

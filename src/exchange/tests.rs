@@ -126,6 +126,8 @@ impl Side {
 /// What one side did and came to.
 struct End {
     result: Result<Outcome, Error>,
+    /// It neither ended nor failed: it still waits for a message that does not come.
+    waiting: bool,
     /// Sent messages as (kind, bytes), kept states as ("persist …", 0), in order.
     log: Vec<(&'static str, usize)>,
     standing: Standing,
@@ -254,6 +256,7 @@ fn run_at(
         }
     }
     let [a, b] = sides.map(|side| End {
+        waiting: side.result.is_none(),
         result: side.result.unwrap_or(Err(Error::Over)),
         log: side.log,
         standing: side.session.standing(),

@@ -42,12 +42,13 @@ impl SecretKey {
         tags.par_chunks_mut(SLICE_ELEMENTS)
             .zip(inputs.par_chunks(SLICE_ELEMENTS))
             .for_each(|(tags, inputs)| {
-                let halves: Vec<_> = inputs
+                let mut halves: Vec<_> = inputs
                     .iter()
                     .map(|input| double.0 * hash_to_group(input.as_ref(), &HASH_TO_GROUP))
                     .collect();
                 let mut encoded = vec![0u8; halves.len() * ELEMENT_BYTES];
                 encode_doubled(&halves, &mut encoded);
+                halves.zeroize();
                 for ((tag, input), element) in tags
                     .iter_mut()
                     .zip(inputs)

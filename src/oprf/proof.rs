@@ -13,7 +13,7 @@
 use super::{ELEMENT_BYTES, Error, PublicKey, SCALAR_BYTES, random_scalar};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::VartimeMultiscalarMul;
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
 use rand_core::CryptoRng;
 use ring::digest::{Context, SHA512};
 use zeroize::Zeroize;
@@ -61,7 +61,7 @@ impl Proof {
 /// Proves knowledge of x with X = x·G.
 pub fn prove_knowledge(context: &[u8], secret: &Scalar, rng: &mut impl CryptoRng) -> Proof {
     let public = PublicKey::from_point(RistrettoPoint::mul_base(secret));
-    let mut nonce = nonce(secret, context, rng);
+    let mut nonce = nonce(KNOWLEDGE, context, secret, &RistrettoPoint::identity(), rng);
     let commitment = RistrettoPoint::mul_base(&nonce);
     let challenge = challenge(KNOWLEDGE, context, &public, &[&commitment]);
     let response = nonce - challenge * secret;
@@ -98,7 +98,7 @@ pub fn prove_equality(
 ) -> Proof {
     let public = PublicKey::from_point(RistrettoPoint::mul_base(secret));
     let image = secret * base;
-    let mut nonce = nonce(secret, context, rng);
+    let mut nonce = nonce(label, context, secret, base, rng);
     // > t2 = r * A, t3 = r * M
     let t2 = RistrettoPoint::mul_base(&nonce);
     let t3 = nonce * base;
@@ -204,14 +204,24 @@ fn challenge(
 }
 
 /// A nonce that stays secret even when the random generator repeats itself: a hash of the secret, the
-/// context and fresh randomness.
-fn nonce(secret: &Scalar, context: &[u8], rng: &mut impl CryptoRng) -> Scalar {
+/// statement and fresh randomness.
+fn nonce(
+    label: &[u8],
+    context: &[u8],
+    secret: &Scalar,
+    base: &RistrettoPoint,
+    rng: &mut impl CryptoRng,
+) -> Scalar {
     let mut fresh = random_scalar(rng);
     let mut hash = Context::new(&SHA512);
     hash.update(NONCE);
     hash.update(secret.as_bytes());
     hash.update(fresh.as_bytes());
-    hash.update(context);
+    hash.update(base.compress().as_bytes());
+    for part in [label, context] {
+        hash.update(&length(part));
+        hash.update(part);
+    }
     fresh.zeroize();
     let mut wide = finish(hash);
     let nonce = Scalar::from_bytes_mod_order_wide(&wide);

@@ -452,7 +452,24 @@ fn knowledge_and_equality_proofs_hold_for_their_statement_only() {
     );
 }
 
-/// Two batches with one key under the same context never share a nonce, even from a generator that repeats itself.
+/// Blinding hides: nothing sent tells that two inputs are one, or what an input is.
+#[test]
+fn every_blinded_element_is_fresh_and_none_is_the_bare_hash() {
+    let inputs = [b"same", b"same", b"same"];
+    let mut seen = std::collections::HashSet::new();
+    for seed in 0..4 {
+        let (_, blinded) = blind(&inputs, &mut rng(seed));
+        for element in blinded.chunks(32) {
+            assert!(seen.insert(element.to_vec()), "an encoding came twice");
+        }
+    }
+    let bare = hash_to_group(b"same", &HASH_TO_GROUP);
+    for multiple in [bare, bare + bare, bare + bare + bare + bare] {
+        assert!(!seen.contains(multiple.compress().as_bytes().as_slice()));
+    }
+}
+
+/// Two statements proven with one secret never share a nonce, even from a generator that repeats itself.
 #[test]
 fn a_stuck_random_generator_does_not_give_the_key_away() {
     let secret = random_scalar(&mut rng(1));

@@ -149,6 +149,7 @@ impl Legs {
                         .ok_or(PeerMisbehaved::ClassNotAgreed)?
                         .unblind(chunk)?;
                 }
+                Some(Message::Abort(reason)) => return Err(Error::PeerAborted(reason)),
                 Some(message) => return Err(out_of_order("a chunk of the lists", name(&message))),
                 None => {
                     return Ok(self

@@ -70,7 +70,7 @@ fn an_agreement_that_names_one_id_twice_is_refused() {
     let text = twice.encode();
     let signature = Side::key(Role::Initiator).sign(&text);
     let forged = SignedAgreement {
-        initiator_signature: signature.clone(),
+        initiator_signature: signature,
         responder_signature: signature,
         agreement: twice,
     };
@@ -152,7 +152,7 @@ fn an_agreement_with_a_later_deadline_or_a_missing_signature_is_refused() {
         Err(AgreementFault::Signature(Role::Initiator))
     );
     let mut half = honest.clone();
-    half.responder_signature = half.initiator_signature.clone();
+    half.responder_signature = half.initiator_signature;
     assert_eq!(
         half.check(mediator.encoded(), &id, Some(NOW)),
         Err(AgreementFault::Signature(Role::Responder))
@@ -245,4 +245,29 @@ fn a_deadline_later_than_the_window_allows_is_the_initiators_cheating() {
         })
     );
     assert_eq!(b.standing, Standing::Unsigned);
+}
+
+#[test]
+fn a_deadline_in_an_agreement_without_a_mediator_is_refused() {
+    let (initiator, responder) = started(&terms(64));
+    let (_, b) = run(initiator, responder, |role, message| match message {
+        Message::Agreement(mut bytes) if role == Role::Initiator => {
+            bytes[7] = 9;
+            vec![Message::Agreement(bytes)]
+        }
+        message => vec![message],
+    });
+    let expected = PeerMisbehaved::Deadline {
+        found: 9,
+        earliest: 0,
+        latest: 0,
+    };
+    assert_eq!(b.error(), Error::PeerMisbehaved(expected));
+}
+
+#[test]
+fn a_responder_too_late_to_release_still_has_the_agreement_that_the_mediator_settles_on() {
+    let (_, b) = at([0, 0, 2701]);
+    assert!(matches!(b.error(), Error::TooLate { .. }));
+    assert!(b.session.receipt().is_some());
 }

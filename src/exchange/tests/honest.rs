@@ -265,6 +265,109 @@ fn both_receipts_hold_for_a_third_party_and_are_the_same() {
     }
 }
 
+/// Whatever ends a session after the peer's release has come, the answers are there.
+#[test]
+fn a_release_that_came_gives_its_answers_even_if_the_peer_aborts_or_the_line_dies() {
+    let (initiator, responder) = started(&terms(64));
+    let mut release = None;
+    let (_, b) = run(initiator, responder, |role, message| match message {
+        Message::Release(bytes) if role == Role::Initiator => {
+            release = Some(bytes);
+            Vec::new()
+        }
+        message => vec![message],
+    });
+    assert!(b.waiting);
+    let mut session = b.session;
+    session.receive(Message::Release(release.unwrap())).unwrap();
+    session
+        .receive(Message::Abort(AbortReason::Cancelled))
+        .unwrap();
+    // Its own release is handed out to be sent, and cannot be.
+    assert!(matches!(
+        session.advance(&mut rng(1)).unwrap(),
+        Step::Send(Message::Release(_))
+    ));
+    let outcome = session.wind_up(&mut rng(2)).unwrap().expect("answers");
+    assert_eq!(sorted(outcome.held.narrow), sorted(identities(10..20)));
+}
+
+#[test]
+fn winding_up_signs_and_releases_nothing_and_tells_the_peers_reason() {
+    let (mut session, _) = started(&terms(64));
+    session
+        .receive(Message::Abort(AbortReason::Stalled))
+        .unwrap();
+    let told = session.wind_up(&mut rng(1)).err();
+    assert_eq!(told, Some(Error::PeerAborted(AbortReason::Stalled)));
+    let (mut session, _) = started(&terms(64));
+    assert!(session.wind_up(&mut rng(1)).unwrap().is_none());
+    assert_eq!(session.standing(), Standing::Unsigned);
+    assert_eq!(session.advance(&mut rng(1)).err(), Some(Error::Over));
+}
+
+/// An abort right behind the peer's signature does not take the doubly signed agreement away.
+#[test]
+fn a_signature_that_came_before_an_abort_is_kept() {
+    let mediator = settling(1);
+    let (initiator, responder) = started(&Terms {
+        mediator,
+        ..terms(64)
+    });
+    let (a, _) = run(initiator, responder, |role, message| match message {
+        Message::Agreement(bytes) if role == Role::Responder => {
+            vec![
+                Message::Agreement(bytes),
+                Message::Abort(AbortReason::Cancelled),
+            ]
+        }
+        message => vec![message],
+    });
+    assert_eq!(a.error(), Error::PeerAborted(AbortReason::Cancelled));
+    let receipt = a.session.receipt().expect("both signatures");
+    let id = Side::key(Role::Initiator).id();
+    assert_eq!(
+        receipt
+            .agreement
+            .check(mediator.encoded(), &id, Some(MediatorTime(1_000_000))),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_table_for_other_terms_a_text_too_long_and_oneself_as_peer_are_refused_at_once() {
+    let (initiator, _) = small(&terms(64));
+    let table = initiator.prepare();
+    let other = Side {
+        terms: Terms {
+            mediator: settling(1),
+            ..terms(64)
+        },
+        ..small(&terms(64)).0
+    };
+    assert_eq!(other.start_with(table).err(), Some(Error::TableDoesNotFit));
+    let long = Terms {
+        reference: "x".repeat(201),
+        ..terms(64)
+    };
+    assert!(matches!(
+        small(&long).0.start().err(),
+        Some(Error::TermsUnusable { .. })
+    ));
+    let (side, _) = small(&terms(64));
+    let key = Side::key(Role::Initiator);
+    let table = side.prepare();
+    let setup = Setup {
+        role: side.role,
+        peer: key.id(),
+        key,
+        terms: side.terms,
+        requested: side.requested,
+        table,
+    };
+    assert_eq!(Session::new(setup, &mut rng(1)).err(), Some(Error::OwnPeer));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -287,4 +390,62 @@ proptest! {
         prop_assert_eq!(a.narrow(), a_expected);
         prop_assert_eq!(b.narrow(), b_expected);
     }
+}
+
+/// No two chunks of any table are sealed with the same key and nonce: the same tags never look alike.
+#[test]
+fn the_same_tags_look_different_in_every_chunk_class_and_table() {
+    use crate::oprf::Tag;
+    use table::TableKey;
+    let tags = vec![Tag([7; 16]); 2 * CHUNK_ELEMENTS_MAX];
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 1..3 {
+        let secret = table::ReleaseSecret::generate(&mut rng(seed));
+        for mediator in [Mediator::None, settling(3)] {
+            for class in [KeyClass::Narrow, KeyClass::Wide] {
+                let key = TableKey::derive(
+                    &secret.escrowed(&mediator),
+                    &secret.public(),
+                    &mediator,
+                    class,
+                );
+                let sealed = key.seal(&tags);
+                for chunk in 0..2 {
+                    assert!(seen.insert(sealed.chunk(chunk).unwrap()[..64].to_vec()));
+                }
+            }
+        }
+    }
+    assert_eq!(seen.len(), 16);
+}
+
+#[test]
+fn a_sealed_table_with_chunks_exchanged_or_cut_off_does_not_open() {
+    use table::{SealedTable, TableKey};
+    let secret = table::ReleaseSecret::generate(&mut rng(1));
+    let mediator = Mediator::None;
+    let key = TableKey::derive(
+        &secret.escrowed(&mediator),
+        &secret.public(),
+        &mediator,
+        KeyClass::Narrow,
+    );
+    let tags: Vec<_> = (0..2 * CHUNK_ELEMENTS_MAX as u128)
+        .map(|n| crate::oprf::Tag(n.to_be_bytes()))
+        .collect();
+    let sealed = key.seal(&tags);
+    let both = Ceiling::new(2 * CHUNK_ELEMENTS_MAX as u32).unwrap();
+    assert!(key.open(&sealed, both).is_ok());
+    let (first, second) = (sealed.chunk(0).unwrap(), sealed.chunk(1).unwrap());
+    let exchanged = SealedTable([second, first].concat());
+    assert_eq!(
+        key.open(&exchanged, both).err(),
+        Some(PeerMisbehaved::TableDoesNotOpen)
+    );
+    let cut = SealedTable(first.to_vec());
+    let one = Ceiling::new(CHUNK_ELEMENTS_MAX as u32).unwrap();
+    assert_eq!(
+        key.open(&cut, one).err(),
+        Some(PeerMisbehaved::TableDoesNotOpen)
+    );
 }

@@ -153,3 +153,50 @@ fn settling_windows_are_between_ten_minutes_and_a_day() {
         assert_eq!(SettlingWindow::from_seconds(seconds).is_some(), good);
     }
 }
+
+#[test]
+fn every_one_of_the_eight_ceilings_is_compared() {
+    let mut ours = terms(64);
+    ours.ceilings.wide = Some(ours.ceilings.narrow);
+    for place in 0..8 {
+        let mut theirs = ours.clone();
+        let class = if place < 4 {
+            Some(&mut theirs.ceilings.narrow)
+        } else {
+            theirs.ceilings.wide.as_mut()
+        };
+        let class = class.unwrap();
+        let side = if place % 4 < 2 {
+            &mut class.initiator
+        } else {
+            &mut class.responder
+        };
+        let ceiling = if place % 2 == 0 {
+            &mut side.held
+        } else {
+            &mut side.requested
+        };
+        *ceiling = Ceiling::new(65).unwrap();
+        assert!(
+            matches!(
+                ours.compare(&theirs),
+                Err(Difference::Ceiling {
+                    ours: 64,
+                    theirs: 65,
+                    ..
+                })
+            ),
+            "{place}"
+        );
+    }
+}
+
+#[test]
+fn the_point_that_nobody_can_settle_under_is_no_mediator() {
+    let mut offer = offer::Offer::new(terms(64), &mut rng(1)).encode();
+    // The flag that says "with a mediator" before the point of "without one".
+    let flag = 8 + 2 + 2 + 32 + 32;
+    assert_eq!(offer[flag], 0);
+    offer[flag] = 1;
+    assert!(offer::Offer::decode(&offer, "the offer").is_err());
+}
