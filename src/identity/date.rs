@@ -102,30 +102,44 @@ impl BirthDate {
     /// Year, and the unordered pair of day and month: a swap of the two gives the same. Full dates only.
     pub fn full(&self) -> Option<String> {
         let (month, day) = (self.month?, self.day?);
-        Some(format!(
-            "{:04}{:02}{:02}",
-            self.year,
-            month.min(day),
-            month.max(day)
-        ))
+        Some(digits(&[
+            (self.year, 4),
+            (month.min(day).into(), 2),
+            (month.max(day).into(), 2),
+        ]))
     }
 
     /// Year and month.
     pub fn year_month(&self) -> Option<String> {
         self.month
-            .map(|month| format!("{:04}{month:02}", self.year))
+            .map(|month| digits(&[(self.year, 4), (month.into(), 2)]))
     }
 
     /// The unordered pair of day and month.
     pub fn day_month(&self) -> Option<String> {
         let (month, day) = (self.month?, self.day?);
-        Some(format!("{:02}{:02}", month.min(day), month.max(day)))
+        Some(digits(&[
+            (month.min(day).into(), 2),
+            (month.max(day).into(), 2),
+        ]))
     }
 
     /// Year alone.
     pub fn year(&self) -> String {
-        format!("{:04}", self.year)
+        digits(&[(self.year, 4)])
     }
+}
+
+/// Numbers one after the other, each with so many decimal digits.
+fn digits(numbers: &[(i32, u32)]) -> String {
+    let mut out = String::with_capacity(8);
+    for (number, count) in numbers {
+        for place in (0..*count).rev() {
+            let digit = number / 10_i32.pow(place) % 10;
+            out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+        }
+    }
+    out
 }
 
 /// As much of year-month-day as is known.

@@ -142,7 +142,7 @@ impl Reading {
             self.note(field, Reason::UnknownScript);
         }
         let mixed = |word: &str| word.chars().any(is_cyrillic) && word.chars().any(is_latin);
-        if !text.split([' ', '-', '.', ',', '/']).any(mixed) {
+        if !mixed(&text) || !text.split([' ', '-', '.', ',', '/']).any(mixed) {
             return text;
         }
         self.note(field, Reason::ScriptRepaired);

@@ -17,7 +17,7 @@ pub fn clean(raw: &str) -> String {
         return String::new();
     }
     if raw.chars().all(is_plain) {
-        return squeeze(&raw.to_lowercase());
+        return squeeze_plain(raw);
     }
     let mut text = clean_once(raw);
     for _ in 1..ROUNDS_MAX {
@@ -120,6 +120,34 @@ fn squeeze(text: &str) -> String {
     }
 }
 
+/// As lower case and [`squeeze`], for plain letters, in one pass.
+fn squeeze_plain(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut space = false;
+    for letter in raw.chars() {
+        if letter == ' ' {
+            space = !out.is_empty();
+            continue;
+        }
+        if space {
+            out.push(' ');
+            space = false;
+        }
+        // The Cyrillic block has its small letters at a fixed distance from the capitals.
+        out.push(match letter {
+            'А'..='Я' => char::from_u32(letter as u32 + 0x20).unwrap_or(letter),
+            'Ѐ'..='Џ' => char::from_u32(letter as u32 + 0x50).unwrap_or(letter),
+            'Ґ' => 'ґ',
+            other => other.to_ascii_lowercase(),
+        });
+    }
+    let edges = [' ', '.', ',', ';', ':', '-'];
+    out.truncate(out.trim_end_matches(edges).len());
+    let start = out.len() - out.trim_start_matches(edges).len();
+    out.drain(..start);
+    out
+}
+
 /// Whether a letter is Cyrillic.
 pub fn is_cyrillic(letter: char) -> bool {
     matches!(letter, '\u{400}'..='\u{52f}')
@@ -164,6 +192,15 @@ mod tests {
         assert_eq!(clean("Е\u{301}льза"), "ельза");
         assert_eq!(clean("и\u{306}"), "й");
         assert_eq!(clean("и\u{200d}\u{306}"), "й");
+        assert_eq!(clean(" . ЇЖАК  Ґудзь-ЁЛКА -"), "їжак ґудзь-ёлка");
+        for letter in (' '..='~').chain('Ѐ'..='џ').chain(['Ґ', 'ґ']) {
+            let word = format!("б{letter}б");
+            assert_eq!(
+                squeeze_plain(&word),
+                squeeze(&word.to_lowercase()),
+                "{letter}"
+            );
+        }
     }
 
     #[test]
