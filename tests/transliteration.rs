@@ -58,11 +58,41 @@ fn kmu_55(letter: char, before: Option<char>) -> &'static str {
         'г' if before == Some('з') => "gh",
         'г' => "h",
         'и' => "y",
-        'є' => if initial { "ye" } else { "ie" },
-        'ї' => if initial { "yi" } else { "i" },
-        'й' => if initial { "y" } else { "i" },
-        'ю' => if initial { "yu" } else { "iu" },
-        'я' => if initial { "ya" } else { "ia" },
+        'є' => {
+            if initial {
+                "ye"
+            } else {
+                "ie"
+            }
+        }
+        'ї' => {
+            if initial {
+                "yi"
+            } else {
+                "i"
+            }
+        }
+        'й' => {
+            if initial {
+                "y"
+            } else {
+                "i"
+            }
+        }
+        'ю' => {
+            if initial {
+                "yu"
+            } else {
+                "iu"
+            }
+        }
+        'я' => {
+            if initial {
+                "ya"
+            } else {
+                "ia"
+            }
+        }
         other => common(other),
     }
 }
@@ -122,7 +152,13 @@ fn icao_ru(letter: char, _: Option<char>) -> &'static str {
 fn bgn_ru(letter: char, before: Option<char>) -> &'static str {
     match letter {
         'е' if iotates(before) => "ye",
-        'ё' => if iotates(before) { "yë" } else { "ë" },
+        'ё' => {
+            if iotates(before) {
+                "yë"
+            } else {
+                "ë"
+            }
+        }
         'й' => "y",
         'ъ' => "”",
         'ь' => "’",
@@ -158,11 +194,16 @@ fn b_fold(word: &str) -> String {
 }
 
 fn surnames(list: &'static str) -> Vec<&'static str> {
-    list.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect()
+    list.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .collect()
 }
 
 /// Surnames whose B fold a table changes, and how many there were.
-fn changed(list: &'static str, table: fn(char, Option<char>) -> &'static str) -> (Vec<String>, usize) {
+fn changed(
+    list: &'static str,
+    table: fn(char, Option<char>) -> &'static str,
+) -> (Vec<String>, usize) {
     let names = surnames(list);
     let changed = names
         .iter()
@@ -176,8 +217,16 @@ fn changed(list: &'static str, table: fn(char, Option<char>) -> &'static str) ->
 #[track_caller]
 fn keeps_the_fold(name: &str, list: &'static str, table: fn(char, Option<char>) -> &'static str) {
     let (changed, count) = changed(list, table);
-    println!("{name}: {} of {count} change: {}", changed.len(), changed.join(", "));
-    assert!(changed.len() * 100 <= count, "{name}: {} of {count} change", changed.len());
+    println!(
+        "{name}: {} of {count} change: {}",
+        changed.len(),
+        changed.join(", ")
+    );
+    assert!(
+        changed.len() * 100 <= count,
+        "{name}: {} of {count} change",
+        changed.len()
+    );
 }
 
 #[test]
