@@ -611,7 +611,7 @@ fn a_list_file_that_is_no_list_is_refused_with_a_hint_and_code_2() {
             Some(
                 b"record_id,family_name,given_name,date_of_birth\n1,M\xfcller,J\xf6rg,1990-01-02\n",
             ),
-            "line 2",
+            "perhaps Latin-1",
         ),
         (
             "without a needed column",
@@ -697,7 +697,7 @@ fn the_demo_shows_both_sides_answers_and_the_eavesdroppers_view() {
             .nth(1)
             .expect("cells")
             .split("bytes")
-            .map(str::trim)
+            .map(|cell| cell.trim_matches(|c: char| !c.is_alphanumeric()))
             .collect();
         assert_eq!(cells[0], cells[1], "{line}");
     }
