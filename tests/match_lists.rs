@@ -73,6 +73,7 @@ impl Machine {
     }
 
     /// Starts listening and comes back when the address is known.
+    #[expect(clippy::zombie_processes, reason = "`Listening::end` waits for it")]
     fn listen(&self, peer: &str, more: &[&str]) -> Listening {
         let mut child = self
             .command(peer, &[&["--listen", "127.0.0.1:0"], more].concat())

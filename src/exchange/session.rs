@@ -66,6 +66,15 @@ pub struct Outcome {
     pub receipt: Receipt,
 }
 
+impl std::fmt::Debug for Outcome {
+    /// Names the session, and nothing of what was found.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outcome")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How far this side has bound itself: what an interrupted session means for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {

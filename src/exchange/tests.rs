@@ -136,7 +136,7 @@ struct End {
 
 impl End {
     fn error(&self) -> Error {
-        self.result.as_ref().err().expect("an error").clone()
+        self.result.as_ref().expect_err("an error").clone()
     }
 
     fn narrow(self) -> Vec<[u8; 32]> {
