@@ -689,7 +689,7 @@ fn the_demo_shows_both_sides_answers_and_the_eavesdroppers_view() {
     // Every kind of message has the same number and size in both sessions.
     let kinds = said
         .lines()
-        .filter(|line| line.contains(" messages "))
+        .filter(|line| line.starts_with('│') && line.contains(" messages "))
         .collect::<Vec<_>>();
     assert_eq!(kinds.len(), 8, "{said}");
     for line in kinds {
