@@ -11,11 +11,13 @@
 //! - [`requester`], [`holder`]: the two ends of one leg, for one key class;
 //! - [`agreement`]: what both sign, and the check that nodes and the mediator share;
 //! - [`release`]: opening the tables;
-//! - [`session`]: the state machine that ties them together.
+//! - [`session`]: the state machine that ties them together;
+//! - [`keeping`]: the layouts of what outlives the process that made it.
 
 pub mod agreement;
 pub mod commitment;
 pub mod holder;
+pub mod keeping;
 mod layout;
 pub mod message;
 pub mod offer;

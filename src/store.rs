@@ -1,15 +1,48 @@
 //! What a node keeps on disk, in a home directory that is its own.
 //!
-//! So far that is its key ([`key_file`]), which says who the node is; lists and results are not
-//! kept. This floor touches files and nothing else: no terminal, no network, no protocol.
+//! Its key ([`key_file`]), which says who the node is, and one database, the [`Store`]: peers and
+//! clients, lists, queries and answers, prepared tables, sessions, budgets, and the audit log. This
+//! floor touches files and nothing else: no terminal, no network, no clock; it decides nothing of the
+//! protocol. Every value that is personal or secret is sealed (`vault`) under a data key that a
+//! passphrase opens (`unlock`); in the open are numbers of rows, times, states, and the budget's sums.
+//!
+//! A call that changes something has it on disk when it returns, or has changed nothing.
 
+pub mod answers;
+pub mod approvals;
+pub mod audit;
+pub mod budget;
+mod chunks;
+pub mod clients;
+pub mod database;
 pub mod key_file;
+pub mod lists;
+mod migrations;
+pub mod number;
 pub mod passphrase;
+pub mod peers;
+mod person;
+pub mod policy;
+pub mod prepared;
 mod private;
+pub mod queries;
 mod seal;
+pub mod sessions;
+mod unlock;
+mod vault;
 
 use std::io;
 use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+pub use budget::OverBudget;
+pub use database::Store;
+pub use number::{
+    ApprovalNumber, ClientNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber,
+};
+pub use seal::Cost;
+pub use unlock::WRONG_PASSPHRASE_DELAY;
 
 /// Why something could not be kept or read. Holds paths, modes and numbers, never a secret.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +82,94 @@ pub enum Error {
     },
     #[error("not enough memory to unseal the key: {kib} KiB are needed")]
     OutOfMemory { kib: u32 },
+    #[error("the cost of a passphrase is out of bounds")]
+    CostOutOfBounds,
+    #[error("the operating system gives no random bytes")]
+    NoRandomness,
+
+    #[error(
+        "others may look into {0} (mode {mode:04o}), where lists are kept: chmod 700 {0}", .path.display()
+    )]
+    HomeOpenToOthers { path: PathBuf, mode: u32 },
+    #[error("there is no store in {} yet", .home.display())]
+    NoStore { home: PathBuf },
+    #[error("there is a store in {} already, which is never overwritten", .home.display())]
+    StoreExists { home: PathBuf },
+    #[error("another tacit has the store in {} open", .home.display())]
+    InUse { home: PathBuf },
+    #[error("{} is not a tacit store", .path.display())]
+    ForeignStore { path: PathBuf },
+    #[error(
+        "{} was written by a newer tacit (version {version} of the store; this one reads up to \
+         version {})", .path.display(), migrations::VERSION
+    )]
+    NewerStore { path: PathBuf, version: usize },
+    #[error("the store is damaged or cut short; put a backup in its place")]
+    DamagedStore,
+    /// The page is whole, so this is no accident of the disk.
+    #[error("a sealed value in the store was altered or moved (table {table})")]
+    Altered { table: &'static str },
+    #[error("the store belongs to another node than the key")]
+    OtherNode,
+    /// The same for every reason: another passphrase, or an altered slot.
+    #[error("wrong passphrase (or somebody altered the store)")]
+    WrongPassphrase,
+    #[error("the disk is full; nothing was changed")]
+    DiskFull,
+    /// Of SQLite's result codes, to look up; nothing was changed.
+    #[error("the disk failed under the store (SQLite code {code}); nothing was changed")]
+    DiskFailed { code: i32 },
+    #[error("another program has the store's database open")]
+    Busy,
+    #[error("the file system cannot keep a write-ahead log; use a local disk")]
+    NoWal,
+    /// A bug of ours.
+    #[error("the store's database refused a statement")]
+    Database(#[source] rusqlite::Error),
+
+    #[error("there is no {what} {number}")]
+    NoSuch { what: &'static str, number: i64 },
+    #[error("{what} is there already")]
+    Exists { what: &'static str },
+    #[error("{what} is in another state: {why}")]
+    WrongState {
+        what: &'static str,
+        why: &'static str,
+    },
+    #[error("{what} is longer than {max}")]
+    TooLong { what: &'static str, max: usize },
+    #[error("line {line}: the record id came before in the same list")]
+    RecordTwice { line: u32 },
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
+    #[error(transparent)]
+    Policy(#[from] policy::PolicyFault),
+}
+
+impl From<rusqlite::Error> for Error {
+    /// Says whose doing it is: the disk's, a damaged file's, or ours.
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::{Error as Sql, ErrorCode};
+        match error {
+            Sql::SqliteFailure(failure, _) => match failure.code {
+                ErrorCode::DiskFull => Self::DiskFull,
+                ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly => {
+                    Self::DiskFailed {
+                        code: failure.extended_code,
+                    }
+                }
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::DamagedStore,
+                _ => Self::Database(error),
+            },
+            // A value of another type than we write, or a row that must be there.
+            Sql::InvalidColumnType(..)
+            | Sql::FromSqlConversionFailure(..)
+            | Sql::IntegralValueOutOfRange(..)
+            | Sql::QueryReturnedNoRows => Self::DamagedStore,
+            other => Self::Database(other),
+        }
+    }
 }
 
 /// What is the matter with the content of a key file.
@@ -113,3 +234,15 @@ pub fn home_dir(explicit: Option<PathBuf>) -> Result<PathBuf, Error> {
         })
         .ok_or(Error::NoHome)
 }
+
+/// Milliseconds since 1970, as rows keep a time.
+fn to_ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+fn from_ms(ms: i64) -> Result<Timestamp, Error> {
+    Timestamp::from_millisecond(ms).map_err(|_| Error::DamagedStore)
+}
+
+#[cfg(test)]
+mod tests;

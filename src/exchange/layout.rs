@@ -20,6 +20,11 @@ impl<'a> Reader<'a> {
         Some(head)
     }
 
+    /// Everything that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
     pub(super) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }

@@ -36,6 +36,12 @@ impl ReleaseSecret {
         &self.0
     }
 
+    /// Takes up a secret that was kept; `None` when the bytes are not a reduced scalar, or zero.
+    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        let scalar = Option::from(Scalar::from_canonical_bytes(*bytes))?;
+        (scalar != Scalar::ZERO).then_some(Self(scalar))
+    }
+
     /// s·M, which opens the table: a secret until release.
     pub(super) fn escrowed(&self, mediator: &Mediator) -> Zeroizing<RistrettoPoint> {
         Zeroizing::new(self.0 * mediator.point())

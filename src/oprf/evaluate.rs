@@ -2,8 +2,8 @@
 
 use super::proof::{self, Proof};
 use super::{
-    ELEMENT_BYTES, Error, HASH_TO_GROUP, SLICE_ELEMENTS, Tag, decode_element, elements,
-    encode_doubled,
+    ELEMENT_BYTES, Error, HASH_TO_GROUP, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_element,
+    elements, encode_doubled,
 };
 use super::{hash, hash_to_group, random_scalar};
 use curve25519_dalek::RistrettoPoint;
@@ -11,7 +11,7 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity};
 use rand_core::CryptoRng;
 use rayon::prelude::*;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The holder's key k for one table and key class: drawn when the table is built, wiped when it is spent.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -106,6 +106,17 @@ impl SecretKey {
             .reduce(RistrettoPoint::identity, |a, b| a + b);
         let proof = proof::prove_equality(proof::BATCH, context, &self.0, &composite, rng);
         Ok((evaluated, proof))
+    }
+
+    /// The key itself, to be kept sealed until its session.
+    pub(crate) fn to_bytes(&self) -> Zeroizing<[u8; SCALAR_BYTES]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// Takes up a key that was kept; `None` when the bytes are not a reduced scalar, or zero.
+    pub(crate) fn from_bytes(bytes: &[u8; SCALAR_BYTES]) -> Option<Self> {
+        let scalar = Option::from(Scalar::from_canonical_bytes(*bytes))?;
+        (scalar != Scalar::ZERO).then_some(Self(scalar))
     }
 
     /// Proves that k is known.

@@ -14,16 +14,17 @@
 //! only tells a damaged file from a wrong passphrase. The id can be read without the passphrase,
 //! and proves nothing until the key has been unsealed and found to be that of the id.
 //!
-//! The file is made once and never written again by this program.
+//! The file is made once and replaced only when its passphrase is changed.
 
 use std::path::{Path, PathBuf};
 
-use rand_core::CryptoRng;
+use rand::rngs::SysRng;
+use rand_core::{CryptoRng, UnwrapErr};
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::passphrase::Passphrase;
-use super::seal::{SEALED_BYTES, Seal};
+use super::seal::{Cost, SEALED_BYTES, Seal};
 use super::{Error, KeyFault, private};
 use crate::pairing::{NodeId, NodeKey};
 
@@ -96,6 +97,37 @@ pub fn create(
         Protection::Passphrase(passphrase) => sealed_text(key, passphrase, &Seal::draw(rng))?,
     };
     private::write_new(&home.join(KEY_FILE), text.as_bytes())
+}
+
+/// Puts the key in `home` under another passphrase, if it is under one.
+///
+/// On return the new file is on disk; before that the old one is.
+///
+/// # Errors
+///
+/// Those of [`load`]; [`KeyFault::IdOfAnotherKey`] if the file is not that of `key`.
+pub(super) fn reseal(
+    home: &Path,
+    key: &NodeKey,
+    passphrase: &Passphrase,
+    cost: Cost,
+) -> Result<(), Error> {
+    let path = home.join(KEY_FILE);
+    let fault = |fault| Error::KeyFile {
+        path: path.clone(),
+        fault,
+    };
+    match load(home)? {
+        Some(StoredKey::Sealed(sealed)) if sealed.id != key.id() => {
+            Err(fault(KeyFault::IdOfAnotherKey))
+        }
+        Some(StoredKey::Sealed(_)) => {
+            let seal = Seal::draw_at(cost, &mut UnwrapErr(SysRng)).map_err(fault)?;
+            let text = sealed_text(key, passphrase, &seal)?;
+            private::replace(&path, text.as_bytes())
+        }
+        Some(StoredKey::Plain(_)) | None => Ok(()),
+    }
 }
 
 impl StoredKey {

@@ -24,6 +24,13 @@ const ROOT: u32 = 0;
 /// Refuses a symbolic link, anything but an ordinary file, another owner, and any permission for
 /// group or others.
 pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    open_private(path)?
+        .map(|file| read_bounded(file, path, bytes_max))
+        .transpose()
+}
+
+/// Opens for reading what only this user may read.
+fn open_private(path: &Path) -> Result<Option<File>, Error> {
     // Without NONBLOCK, opening a FIFO would wait for somebody to write to it.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -40,7 +47,7 @@ pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Option<Zeroizing<Vec
     }
     check_owner(&metadata, path, &[own_id()])?;
     check_closed(&metadata, path)?;
-    read_bounded(file, path, bytes_max).map(Some)
+    Ok(Some(file))
 }
 
 /// Reads a private file that the user named, at most `bytes_max` + 1 bytes of it.
@@ -113,22 +120,93 @@ pub(super) fn check_dir(dir: &Path) -> Result<(), Error> {
 ///
 /// [`Error::KeyExists`] if anything has that name already, which then stays as it is.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let written = write_beside(path, content)?;
+    written
+        .persist_noclobber(path)
+        .map_err(|e| match e.error.kind() {
+            io::ErrorKind::AlreadyExists => Error::KeyExists { path: path.into() },
+            _ => failed("write", path, e.error),
+        })?;
+    sync_dir(parent(path))
+}
+
+/// A file with `content`, on disk and of mode 0600, in the directory of `path`.
+fn write_beside(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
     let doing = |e| failed("write", path, e);
-    let dir = parent(path);
     let mut file = tempfile::Builder::new()
         .prefix(".identity.key.")
-        .tempfile_in(dir)
+        .tempfile_in(parent(path))
         .map_err(doing)?;
     let only_owner = Permissions::from_mode(0o600);
     file.as_file().set_permissions(only_owner).map_err(doing)?;
     file.write_all(content).map_err(doing)?;
     file.as_file().sync_all().map_err(doing)?;
-    file.persist_noclobber(path)
-        .map_err(|e| match e.error.kind() {
-            io::ErrorKind::AlreadyExists => Error::KeyExists { path: path.into() },
-            _ => doing(e.error),
-        })?;
-    sync_dir(dir)
+    Ok(file)
+}
+
+/// Checks that `dir` is this user's and that nobody else may even look into it.
+///
+/// # Errors
+///
+/// As [`check_dir`], and refuses any permission for group or others.
+pub(super) fn check_dir_closed(dir: &Path) -> Result<(), Error> {
+    check_dir(dir)?;
+    let metadata = dir.metadata().map_err(|e| failed("look at", dir, e))?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(Error::HomeOpenToOthers {
+            path: dir.into(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+/// Checks a private file without reading it; false if there is none.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn check(path: &Path) -> Result<bool, Error> {
+    Ok(open_private(path)?.is_some())
+}
+
+/// Opens a private file for writing, and makes it, empty and with mode 0600, if it is not there.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn open_or_make(path: &Path) -> Result<File, Error> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(|e| failed("open", path, e))?;
+    let metadata = metadata(&file, path)?;
+    if !metadata.is_file() {
+        return Err(Error::NotAFile { path: path.into() });
+    }
+    check_owner(&metadata, path, &[own_id()])?;
+    check_closed(&metadata, path)?;
+    Ok(file)
+}
+
+/// Puts `content` in the place of the private file at `path`, whole or not at all, also across a
+/// loss of power.
+///
+/// # Errors
+///
+/// [`Error::Io`]: the file is what it was.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let doing = |e| failed("write", path, e);
+    let written = write_beside(path, content)?;
+    written.persist(path).map_err(|e| doing(e.error))?;
+    sync_dir(parent(path))
 }
 
 fn parent(path: &Path) -> &Path {

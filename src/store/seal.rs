@@ -18,9 +18,30 @@ use super::{Error, KeyFault};
 /// The secret and 16 bytes of tag.
 pub(super) const SEALED_BYTES: usize = 32 + 16;
 
-/// Memory in KiB, passes, lanes: RFC 9106 §4, second recommended option, but one lane, because one
-/// thread computes it.
-const COST: (u32, u32, u32) = (64 * 1024, 3, 1);
+/// What it costs to try one passphrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    pub kib: u32,
+    pub passes: u32,
+    pub lanes: u32,
+}
+
+impl Cost {
+    /// RFC 9106 §4, second recommended option, but one lane, because one thread computes it.
+    pub const DEFAULT: Self = Self {
+        kib: 64 * 1024,
+        passes: 3,
+        lanes: 1,
+    };
+
+    /// The least that Argon2 allows; it protects nothing, and makes tests quick.
+    pub const LEAST: Self = Self {
+        kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
+}
+
 /// The most that a file may ask for: 1 GiB, and about a minute.
 const COST_MAX: (u32, u32, u32) = (1024 * 1024, 16, 16);
 
@@ -33,12 +54,24 @@ pub(super) struct Seal {
 impl Seal {
     /// A seal at the default cost.
     pub(super) fn draw(rng: &mut impl CryptoRng) -> Self {
+        Self::draw_at(Cost::DEFAULT, rng).expect("the default is within the bounds")
+    }
+
+    /// A seal at a cost of one's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFault::CostOutOfBounds`].
+    pub(super) fn draw_at(
+        Cost { kib, passes, lanes }: Cost,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeyFault> {
         let mut salt = [0; 16];
         rng.fill_bytes(&mut salt);
-        Self {
-            cost: cost(COST).expect("the default is within the bounds"),
+        Ok(Self {
+            cost: cost((kib, passes, lanes))?,
             salt,
-        }
+        })
     }
 
     /// Reads what `Display` writes, and only that.
