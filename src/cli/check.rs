@@ -76,9 +76,8 @@ impl From<io::Error> for Trouble {
 fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
     let schema = args.list.schema();
     let file = open(&args.file).map_err(Trouble::Failure)?;
-    if args.json {
-        write!(out, "{{\"schema\":{},\"rows\":[", json!(schema.name()))?;
-    }
+    // Begun with the first row, so that a file that is no list prints nothing.
+    let opening = format!("{{\"schema\":{},\"rows\":[\n", json!(schema.name()));
     let mut written = Ok(());
     let mut first = true;
     let scanned = list::scan(
@@ -90,8 +89,8 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
                 return;
             }
             written = if args.json {
-                let comma = if first { "\n" } else { ",\n" };
-                write!(out, "{comma}{}", row_json(&row))
+                let before = if first { opening.as_str() } else { ",\n" };
+                write!(out, "{before}{}", row_json(&row))
             } else {
                 write_row(out, &row)
             };
@@ -117,6 +116,9 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
             .iter()
             .map(|(field, header)| (field.name().to_owned(), json!(header)))
             .collect();
+        if first {
+            write!(out, "{opening}")?;
+        }
         writeln!(
             out,
             "],\n\"columns\":{},\n\"summary\":{}}}",

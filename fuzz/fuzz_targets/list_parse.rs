@@ -1,0 +1,33 @@
+//! Any bytes as a list: in every format, under every schema, in both roles. Nothing may panic, and
+//! what is read must hold together.
+
+#![no_main]
+
+use std::io::Cursor;
+
+use libfuzzer_sys::fuzz_target;
+use tacit::identity::list::{self, Format, ListOptions};
+use tacit::identity::{Field, KeyClass, Role, Schema};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let format = match first & 3 {
+        0 => None,
+        1 => Some(Format::Csv),
+        2 => Some(Format::JsonLines),
+        _ => Some(Format::Xlsx),
+    };
+    let role = if first & 4 == 0 { Role::Held } else { Role::Requested };
+    let schema = Schema::ALL[usize::from(first >> 3) % Schema::ALL.len()];
+    let mut options = ListOptions { format, carry_columns: true, ..ListOptions::new(role, jiff::civil::date(2026, 1, 15)) };
+    if first & 0x80 != 0 {
+        options.columns.push((Field::FamilyName, "a".to_owned()));
+    }
+    if let Ok(list) = list::read(Cursor::new(bytes), schema, &options, |_| {}) {
+        assert_eq!(list.people.len(), list.report.people as usize);
+        assert!(list.people.iter().all(|person| !person.keys.is_empty() && !person.record_id.is_empty()));
+        assert!(list.report.rows >= list.report.people);
+        let elements = list.elements(KeyClass::Narrow);
+        assert!(elements.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+});
