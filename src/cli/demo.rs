@@ -325,6 +325,6 @@ fn show_eavesdropper(
     writeln!(out, "{table}")?;
     writeln!(
         out,
-        "The sizes follow the agreed ceiling and nothing else. Names, keys, tags, answers: none of it passed in the clear."
+        "The sizes follow the agreed ceiling and nothing else.\nNames, keys, tags, answers: none of it passed in the clear."
     )
 }

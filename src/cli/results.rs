@@ -156,7 +156,7 @@ impl<'a> Results<'a> {
         if hidden == 0 {
             table.to_string()
         } else {
-            format!("{table}\nand {hidden} rows more: write them to a file with --output")
+            format!("{table}\nand {hidden} rows more; the file of --output has them all")
         }
     }
 
