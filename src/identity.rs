@@ -5,7 +5,7 @@
 //! do alike (tables, rules, Unicode version) is one [`Schema`] with a digest that they agree on.
 //! `docs/matching.md` is the specification; the files stand here in the order in which a record
 //! passes through them: [`text`], [`phoneme`], [`given`], [`person_name`], [`date`], [`number`],
-//! [`reading`], [`key`], and then [`list`] and [`grade`] for many records.
+//! [`reading`], [`key`], and then [`list`] and [`grade`](mod@grade) for many records.
 
 pub mod date;
 pub mod given;
