@@ -171,7 +171,7 @@ impl Comparison {
                 .map(|pair| (pair.part.label(), pair.state()))
                 .collect();
             if let Some(gap) = kind.gap().filter(|_| !meets && because.is_empty()) {
-                because.push((gap.label(), "known to both"));
+                because.push((gap.label(), "known of the held one"));
             }
             keys.push(KeyPair {
                 kind,

@@ -124,6 +124,12 @@ impl BirthDate {
         ]))
     }
 
+    /// Year and day.
+    pub fn year_day(&self) -> Option<String> {
+        self.day
+            .map(|day| digits(&[(self.year, 4), (day.into(), 2)]))
+    }
+
     /// Year alone.
     pub fn year(&self) -> String {
         digits(&[(self.year, 4)])

@@ -52,7 +52,7 @@ impl Schema {
         match self {
             Self::PersonsV1 => &[Doc, Srv, Tax, N1, N2, N3, N4, N5, N6, N7, N8],
             Self::PersonsV2 => &[
-                Doc, Srv, Tax, N1, N2, N9, N3, N4, N5, N7, N8, N10, N11, N12, N13, N14,
+                Doc, Srv, Tax, N1, N2, N9, N3, N4, N5, N7, N8, N10, N11, N12, N13, N14, N15,
             ],
         }
     }
@@ -65,7 +65,9 @@ impl Schema {
     pub const fn corroborating(self) -> Corroborating {
         match self {
             Self::PersonsV1 => Corroborating::AnyTwo,
-            Self::PersonsV2 => Corroborating::Pairs(&[(KeyKind::N3, KeyKind::N5)]),
+            Self::PersonsV2 => {
+                Corroborating::Pairs(&[(KeyKind::N3, KeyKind::N5), (KeyKind::N3, KeyKind::N15)])
+            }
         }
     }
 
@@ -165,6 +167,6 @@ mod tests {
                 .map(|byte| format!("{byte:02x}"))
                 .collect::<String>()
         });
-        assert_eq!(shown, ["2c62afa5fb71f303", "2375d7828b3ea054"]);
+        assert_eq!(shown, ["2c62afa5fb71f303", "1762f1917fc2591b"]);
     }
 }

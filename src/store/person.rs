@@ -131,6 +131,7 @@ fn kind_byte(kind: KeyKind) -> u8 {
         KeyKind::N12 => 22,
         KeyKind::N13 => 23,
         KeyKind::N14 => 24,
+        KeyKind::N15 => 25,
     }
 }
 
