@@ -33,6 +33,7 @@ use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
+use rayon::prelude::*;
 use zeroize::Zeroize;
 
 /// Bytes of an encoded group element (RFC 9496 §4.3.2).
@@ -85,6 +86,22 @@ pub fn decode_element(
     } else {
         Ok(point)
     }
+}
+
+/// Decodes a batch on all cores, slice by slice; positions in errors count within the batch.
+fn decode_slices(encoded: &[[u8; ELEMENT_BYTES]]) -> Result<Vec<Vec<RistrettoPoint>>, Error> {
+    encoded
+        .par_chunks(SLICE_ELEMENTS)
+        .enumerate()
+        .map(|(slice, encoded)| {
+            let positions = slice * SLICE_ELEMENTS..;
+            encoded
+                .iter()
+                .zip(positions)
+                .map(|(element, position)| decode_element(element, position))
+                .collect()
+        })
+        .collect()
 }
 
 /// Draws a uniform scalar from 64 random bytes.

@@ -3,7 +3,7 @@
 use super::proof::{self, Proof};
 use super::{
     ELEMENT_BYTES, Error, HASH_TO_GROUP, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_element,
-    elements, encode_doubled,
+    decode_slices, elements, encode_doubled,
 };
 use super::{hash, hash_to_group, random_scalar};
 use curve25519_dalek::RistrettoPoint;
@@ -75,18 +75,7 @@ impl SecretKey {
         rng: &mut impl CryptoRng,
     ) -> Result<(Vec<u8>, Proof), Error> {
         let encoded = elements(blinded, count)?;
-        let slices: Vec<Vec<RistrettoPoint>> = encoded
-            .par_chunks(SLICE_ELEMENTS)
-            .enumerate()
-            .map(|(slice, encoded)| {
-                let first = slice * SLICE_ELEMENTS;
-                encoded
-                    .iter()
-                    .enumerate()
-                    .map(|(i, element)| decode_element(element, first + i))
-                    .collect()
-            })
-            .collect::<Result<_, Error>>()?;
+        let slices = decode_slices(encoded)?;
 
         let half = Half::of(self);
         let mut evaluated = vec![0u8; blinded.len()];

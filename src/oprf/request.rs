@@ -2,7 +2,7 @@
 
 use super::proof::{self, Proof};
 use super::{
-    ELEMENT_BYTES, Error, HASH_TO_GROUP, PublicKey, SLICE_ELEMENTS, Tag, decode_element, elements,
+    ELEMENT_BYTES, Error, HASH_TO_GROUP, PublicKey, SLICE_ELEMENTS, Tag, decode_slices, elements,
     encode_doubled,
 };
 use super::{hash, hash_to_group};
@@ -109,18 +109,7 @@ impl InFlight {
                 expected: self.halves.len(),
             });
         }
-        let points: Vec<Vec<RistrettoPoint>> = elements
-            .par_chunks(SLICE_ELEMENTS)
-            .enumerate()
-            .map(|(slice, encoded)| {
-                let first = slice * SLICE_ELEMENTS;
-                encoded
-                    .iter()
-                    .enumerate()
-                    .map(|(i, element)| decode_element(element, first + i))
-                    .collect()
-            })
-            .collect::<Result<_, Error>>()?;
+        let points = decode_slices(elements)?;
 
         let seed = proof::batch_seed(context, &holder.public, &self.encoded, evaluated);
         let (half_base, image) = self
