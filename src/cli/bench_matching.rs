@@ -39,10 +39,12 @@ pub struct Args {
 /// # Errors
 /// A file that cannot be read.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let held = args.list.read(&args.held, Role::Held, false, |_| {})?;
-    let requested = args
-        .list
-        .read(&args.requested, Role::Requested, false, |_| {})?;
+    let read = |path, role| {
+        args.list
+            .read(path, &args.list.options(role, false), |_| {})
+    };
+    let held = read(&args.held, Role::Held)?;
+    let requested = read(&args.requested, Role::Requested)?;
     let truth = read_truth(&args.truth)?;
     let figures = Figures::of(&held, &requested, &truth);
     if args.json {

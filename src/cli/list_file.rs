@@ -41,18 +41,12 @@ impl ListArgs {
     pub fn read(
         &self,
         path: &Path,
-        role: Role,
-        carry_columns: bool,
+        options: &ListOptions,
         progress: impl FnMut(u32),
     ) -> Result<List, Failure> {
         let file = open(path)?;
-        list::read(
-            file,
-            self.schema(),
-            &self.options(role, carry_columns),
-            progress,
-        )
-        .map_err(|error| Failure::list(path, &error))
+        list::read(file, self.schema(), options, progress)
+            .map_err(|error| Failure::list(path, &error))
     }
 }
 

@@ -13,7 +13,7 @@ use super::session::{channel_failure, exchange, graded, prepare, row_errors};
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use crate::exchange::{Role, SessionId};
-use crate::identity::{KeyClass, List, Role as ListRole};
+use crate::identity::{List, ListOptions, Role as ListRole};
 use crate::node::Patience;
 use crate::pairing::NodeId;
 use crate::transport::{Duplex, Limits, Listener, PinnedTls, connect};
@@ -254,21 +254,15 @@ fn read_list(
         ListRole::Requested => "requested",
     };
     let spinner = progress.spinner(&format!("reading the {what} list"));
+    let options = ListOptions {
+        wide: args.terms.wide,
+        ..args.lists.options(role, role == ListRole::Requested)
+    };
     let list = args
         .lists
-        .read(path, role, role == ListRole::Requested, |rows| {
-            spinner.set_position(u64::from(rows))
-        });
+        .read(path, &options, |rows| spinner.set_position(u64::from(rows)));
     spinner.finish_and_clear();
-    let mut list = list?;
-    if !args.terms.wide {
-        for person in &mut list.people {
-            person
-                .keys
-                .retain(|(kind, _)| kind.class() == KeyClass::Narrow);
-            person.keys.shrink_to_fit();
-        }
-    }
+    let list = list?;
     let report = &list.report;
     if report.rows_with_errors > 0 {
         for line in row_errors(path, &list, ERRORS_SHOWN_MAX) {

@@ -60,6 +60,8 @@ pub struct ListOptions {
     pub today: Date,
     /// Keep every row's cells, to carry them through to the results.
     pub carry_columns: bool,
+    /// Keep keys of the wide class, where it is matched.
+    pub wide: bool,
     /// The file's format, where it is known; otherwise its first bytes tell.
     pub format: Option<Format>,
 }
@@ -72,6 +74,7 @@ impl ListOptions {
             columns: Vec::new(),
             today,
             carry_columns: false,
+            wide: true,
             format: None,
         }
     }
@@ -202,8 +205,10 @@ pub fn read<R: Read + Seek>(
         }
         if row.is_used() {
             let columns = options.carry_columns.then_some(row.cells);
-            let mut keys = row.keys;
-            keys.shrink_to_fit();
+            let kept = |kind: KeyKind| options.wide || kind.class() == KeyClass::Narrow;
+            let mut keys =
+                Vec::with_capacity(row.keys.iter().filter(|(kind, _)| kept(*kind)).count());
+            keys.extend(row.keys.into_iter().filter(|(kind, _)| kept(*kind)));
             people.push(Person {
                 line: row.line,
                 record_id: row.record_id,
