@@ -9,25 +9,39 @@ const SESSION_MESSAGE: &str = "crate::exchange::message::Message";
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let root = Path::new("proto");
-    let descriptors = protox::compile([root.join("tacit/v1/peer.proto")], [root])?;
+    let protos = ["tacit/v1/peer.proto", "tacit/v1/relay.proto"].map(|path| root.join(path));
+    let descriptors = protox::compile(protos, [root])?;
 
-    let peer = tonic_prost_build::configure()
-        .build_transport(false)
-        .codec_path("crate::wire::SessionCodec")
-        .service_generator();
+    let services = Services {
+        peer: tonic_prost_build::configure()
+            .build_transport(false)
+            .codec_path("crate::wire::SessionCodec")
+            .service_generator(),
+        relay: tonic_prost_build::configure()
+            .build_transport(false)
+            .service_generator(),
+    };
     let mut config = prost_build::Config::new();
     // Chunks hold what people are asked about, if only blinded: nothing that carries them is printed.
     config.skip_debug(["."]);
-    config.service_generator(Box::new(SessionService(peer)));
+    // Slices of what was received, passed on without a copy.
+    config.bytes([".tacit.v1.Frame.data"]);
+    config.service_generator(Box::new(services));
     config.compile_fds(descriptors)?;
     Ok(())
 }
 
-/// Has the generated service speak in tacit's own message type instead of the generated one.
-struct SessionService(Box<dyn prost_build::ServiceGenerator>);
+/// The session's service speaks in tacit's own message type, the relay's in the generated ones.
+struct Services {
+    peer: Box<dyn prost_build::ServiceGenerator>,
+    relay: Box<dyn prost_build::ServiceGenerator>,
+}
 
-impl prost_build::ServiceGenerator for SessionService {
+impl prost_build::ServiceGenerator for Services {
     fn generate(&mut self, mut service: prost_build::Service, code: &mut String) {
+        if service.name != "Peer" {
+            return self.relay.generate(service, code);
+        }
         for method in &mut service.methods {
             for side in [&mut method.input_type, &mut method.output_type] {
                 if side == "SessionMessage" {
@@ -35,10 +49,10 @@ impl prost_build::ServiceGenerator for SessionService {
                 }
             }
         }
-        self.0.generate(service, code);
+        self.peer.generate(service, code);
     }
 
     fn finalize(&mut self, code: &mut String) {
-        self.0.finalize(code);
+        self.peer.finalize(code);
     }
 }

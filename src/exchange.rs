@@ -10,12 +10,15 @@
 //! - [`commitment`]: what each side is bound to before anything is asked;
 //! - [`requester`], [`holder`]: the two ends of one leg, for one key class;
 //! - [`agreement`]: what both sign, and the check that nodes and the mediator share;
+//! - [`signed`]: what a side keeps when it signs;
 //! - [`release`]: opening the tables;
+//! - [`settling`], [`verdict`], [`descriptor`]: the mediator's part when a release does not come;
 //! - [`session`]: the state machine that ties them together;
 //! - [`keeping`]: the layouts of what outlives the process that made it.
 
 pub mod agreement;
 pub mod commitment;
+pub mod descriptor;
 pub mod holder;
 pub mod keeping;
 mod layout;
@@ -24,12 +27,16 @@ pub mod offer;
 pub mod release;
 pub mod requester;
 pub mod session;
+pub mod settling;
+pub mod signed;
 pub mod table;
+pub mod verdict;
 
 pub use agreement::AgreementFault;
 pub use message::{AbortReason, Message};
 pub use offer::{Difference, Terms};
 pub use session::{Outcome, Session, Step};
+pub use signed::SignedState;
 pub use table::PreparedTable;
 
 use crate::identity::KeyClass;

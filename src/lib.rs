@@ -6,6 +6,7 @@ pub mod identity;
 pub mod node;
 pub mod oprf;
 pub mod pairing;
+pub mod relay;
 pub mod store;
 pub mod transport;
 pub mod wire;

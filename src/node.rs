@@ -1,21 +1,29 @@
-//! What a node does. So far: run one session with its peer over an open channel.
+//! What a node does. So far: run one session with its peer over an open channel, and end it with the
+//! mediator's word ([`settle`]) where the peer walks off after the agreement.
 //!
 //! A thin shell around [`exchange::Session`]: it moves messages, gives the work to all cores without
 //! holding up the channel, judges liveness, and says how the session ended and what that means for
 //! this side. It decides nothing of the protocol.
 
+pub mod settle;
+
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand_core::CryptoRng;
 use tokio::task::block_in_place;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::exchange::agreement::MediatorTime;
 use crate::exchange::message::{AbortReason, Message};
 use crate::exchange::release::Receipt;
 use crate::exchange::session::{Outcome, Persist, Progress, Session, Standing, Step};
-use crate::exchange::{self};
+use crate::exchange::settling::WINDOW_SECONDS_MAX;
+use crate::exchange::verdict::{Refusal, VerdictFault};
+use crate::exchange::{self, PeerMisbehaved};
 use crate::transport::{self, Direction, Duplex, Turn};
+use settle::{NoSettler, Settler, SettlerFault};
 
 /// Bytes that must move within [`Patience::stall`] for the peer to count as alive: more than pings alone make.
 const PROGRESS_BYTES_MIN: u64 = 1000;
@@ -27,6 +35,12 @@ pub struct Patience {
     pub stall: Duration,
     /// To tell the peer why the session ends. 2 s.
     pub farewell: Duration,
+    /// For the peer's signature or release after one's own signature; then the mediator settles. 60 s.
+    pub release: Duration,
+    /// Between two questions to the mediator about a session, from one's signature on. 5 s.
+    pub claim: Duration,
+    /// For the mediator to tell the time before one signs. 30 s.
+    pub mediator: Duration,
 }
 
 impl Default for Patience {
@@ -34,6 +48,9 @@ impl Default for Patience {
         Self {
             stall: Duration::from_secs(60),
             farewell: Duration::from_secs(2),
+            release: Duration::from_secs(60),
+            claim: Duration::from_secs(5),
+            mediator: Duration::from_secs(30),
         }
     }
 }
@@ -53,6 +70,20 @@ pub enum Cause {
     /// The session needs a mediator's clock, and this node has none to ask.
     #[error("no mediator to ask for the time")]
     NoMediator,
+    #[error("the mediator does not tell the time: {0}")]
+    NoTime(SettlerFault),
+    /// The settling key that both agreed on settles no more sessions that begin now.
+    #[error("the mediator's settling point is out of date")]
+    EpochOver,
+    #[error("the peer's signature or release did not come for {seconds} s")]
+    ReleaseLate { seconds: u64 },
+    /// Neither side has answers, and neither can get them any more.
+    #[error("the session was never settled, and its deadline is past: neither side has answers")]
+    NeverSettled,
+    #[error("the mediator refused to settle: {0}")]
+    MediatorRefused(Refusal),
+    #[error("the mediator's verdict does not hold: {0}")]
+    MediatorMisbehaved(#[from] VerdictFault),
     /// What must be kept before the next message could not be kept.
     #[error("the state of the session cannot be kept: {0}")]
     NotKept(std::io::Error),
@@ -78,25 +109,46 @@ pub trait Owner {
 
     /// Hears how far the session is.
     fn progress(&mut self, progress: Progress);
+
+    /// Hears that this side has signed, met with `cause`, and now waits for the mediator's word.
+    fn left_to_the_mediator(&mut self, _cause: &Cause) {}
 }
 
-/// Runs a session to its end over `channel`. On success the peer has everything that this side sent,
-/// or has had [`transport::Limits::finish`] to take it.
+/// Runs a session without a mediator to its end over `channel`. On success the peer has everything
+/// that this side sent, or has had [`transport::Limits::finish`] to take it.
 ///
 /// # Errors
 /// The session ended without answers; the peer was told, where it could be.
 pub async fn run_session(
-    mut session: Session,
-    mut channel: Duplex,
+    session: Session,
+    channel: Duplex,
     rng: &mut impl CryptoRng,
     patience: &Patience,
     owner: &mut impl Owner,
     cancelled: impl Future<Output = ()>,
 ) -> Result<Outcome, Ended> {
+    let nobody = None::<&NoSettler>;
+    run_mediated_session(session, channel, rng, patience, owner, nobody, cancelled).await
+}
+
+/// The same with a mediator, if there is a `settler`: a session that this side has signed then ends by
+/// the peer's release or by the mediator's verdict, and by nothing else but `cancelled`.
+///
+/// # Errors
+/// The session ended without answers; the peer was told, where it could be.
+pub async fn run_mediated_session(
+    mut session: Session,
+    mut channel: Duplex,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    settler: Option<&impl Settler>,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Outcome, Ended> {
     tokio::pin!(cancelled);
     let mut stopped = false;
     let ended = {
-        let run = drive(&mut session, &mut channel, rng, patience, owner);
+        let run = drive(&mut session, &mut channel, rng, patience, owner, settler);
         tokio::select! {
             biased;
             ended = run => ended,
@@ -117,23 +169,61 @@ pub async fn run_session(
         }
         ended => ended,
     };
-    match ended {
+    let cause = match ended {
         Ok(outcome) => {
-            // Both have released by now. Whether the peer's last bytes arrive changes nothing here.
+            // Both have released or settled by now. Whether the peer's last bytes arrive changes nothing here.
             tokio::select! {
                 _ = channel.finish() => {}
                 () = &mut cancelled, if !stopped => {}
             }
-            Ok(outcome)
+            return Ok(outcome);
         }
-        Err(cause) => {
-            take_leave(channel, &cause, patience).await;
-            let receipt = session.receipt().cloned().map(Box::new);
-            Err(Ended {
-                cause,
-                standing: session.standing(),
-                receipt,
-            })
+        Err(cause) => cause,
+    };
+    take_leave(channel, &cause, patience).await;
+    let cause = match (session.signed(), settler) {
+        (Some(state), Some(settler)) if !stopped && cause.leaves_it_to_the_mediator() => {
+            owner.left_to_the_mediator(&cause);
+            let agreed = session.receipt().map(|receipt| receipt.agreement.clone());
+            let agreed = agreed.or_else(|| state.both_signed());
+            tokio::select! {
+                ended = settle::by_verdict(state, agreed, settler, patience) => match ended {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(cause) => cause,
+                },
+                () = &mut cancelled => Cause::Cancelled,
+            }
+        }
+        _ => cause,
+    };
+    let receipt = session.receipt().cloned().map(Box::new);
+    Err(Ended {
+        cause,
+        standing: session.standing(),
+        receipt,
+    })
+}
+
+impl Cause {
+    /// Whether a signed session that met with this may still be settled.
+    fn leaves_it_to_the_mediator(&self) -> bool {
+        match self {
+            // The mediator can only give the same key to the same bad table.
+            Self::Exchange(exchange::Error::PeerMisbehaved(
+                PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted,
+            )) => false,
+            Self::Cancelled
+            | Self::NotKept(_)
+            | Self::NoMediator
+            | Self::NeverSettled
+            | Self::MediatorRefused(_)
+            | Self::MediatorMisbehaved(_) => false,
+            Self::Exchange(_)
+            | Self::Channel(_)
+            | Self::Stalled { .. }
+            | Self::NoTime(_)
+            | Self::EpochOver
+            | Self::ReleaseLate { .. } => true,
         }
     }
 }
@@ -144,6 +234,7 @@ async fn drive(
     rng: &mut impl CryptoRng,
     patience: &Patience,
     owner: &mut impl Owner,
+    settler: Option<&impl Settler>,
 ) -> Result<Outcome, Cause> {
     let liveness = Liveness::new(channel, patience.stall);
     loop {
@@ -165,13 +256,52 @@ async fn drive(
                     }
                 }
             }
-            Step::Wait => match liveness.turn(channel, false).await? {
-                Turn::Received(received) => session.receive(received)?,
-                Turn::Free(_) | Turn::Ended => return Err(transport::Error::Gone.into()),
-            },
+            Step::Wait => {
+                let turn = liveness.turn(channel, false);
+                let turn = match (session.signed(), settler) {
+                    (Some(state), Some(settler)) => {
+                        let state = Arc::clone(state);
+                        tokio::select! {
+                            turn = turn => turn?,
+                            outcome = settle::settled(&state, settler, patience.claim) => return outcome,
+                            () = sleep(patience.release) => {
+                                let seconds = patience.release.as_secs();
+                                return Err(Cause::ReleaseLate { seconds });
+                            }
+                        }
+                    }
+                    _ => turn.await?,
+                };
+                match turn {
+                    Turn::Received(received) => session.receive(received)?,
+                    Turn::Free(_) | Turn::Ended => return Err(transport::Error::Gone.into()),
+                }
+            }
             Step::Persist(state) => block_in_place(|| owner.keep(state)).map_err(Cause::NotKept)?,
-            Step::AskTime => return Err(Cause::NoMediator),
+            Step::AskTime => {
+                let settler = settler.ok_or(Cause::NoMediator)?;
+                let now = mediator_time(settler, patience).await?;
+                let epoch_until = settler.last_deadline().0.saturating_sub(WINDOW_SECONDS_MAX);
+                if session.standing() == Standing::Unsigned && now.0 > epoch_until {
+                    return Err(Cause::EpochOver);
+                }
+                block_in_place(|| session.time(now, rng))?;
+            }
             Step::Done(outcome) => return Ok(*outcome),
+        }
+    }
+}
+
+/// The mediator's time, asked for again for a while when it does not answer.
+async fn mediator_time(settler: &impl Settler, patience: &Patience) -> Result<MediatorTime, Cause> {
+    let last = Instant::now() + patience.mediator;
+    loop {
+        match settler.time().await {
+            Ok(now) => return Ok(now),
+            Err(fault) if Instant::now() + patience.claim >= last => {
+                return Err(Cause::NoTime(fault));
+            }
+            Err(_) => sleep(patience.claim).await,
         }
     }
 }
@@ -224,7 +354,14 @@ async fn take_leave(mut channel: Duplex, cause: &Cause, patience: &Patience) {
         Cause::Channel(_) => return,
         Cause::Stalled { .. } => Some(AbortReason::Stalled),
         Cause::Cancelled => Some(AbortReason::Cancelled),
-        Cause::NoMediator | Cause::NotKept(_) => Some(AbortReason::Failed),
+        Cause::ReleaseLate { .. } => Some(AbortReason::Stalled),
+        Cause::NoMediator
+        | Cause::NoTime(_)
+        | Cause::EpochOver
+        | Cause::NeverSettled
+        | Cause::MediatorRefused(_)
+        | Cause::MediatorMisbehaved(_)
+        | Cause::NotKept(_) => Some(AbortReason::Failed),
     };
     let farewell = async move {
         if let Some(reason) = reason {

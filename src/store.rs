@@ -6,6 +6,9 @@
 //! protocol. Every value that is personal or secret is sealed (`vault`) under a data key that a
 //! passphrase opens (`unlock`); in the open are numbers of rows, times, states, and the budget's sums.
 //!
+//! A relay's home has, beside its key, who may use it ([`enrolled`]), its settling keys
+//! ([`settling_keys`]) and what it settled ([`settlements`]), sealed under the key ([`home_seal`]).
+//!
 //! A call that changes something has it on disk when it returns, or has changed nothing.
 
 pub mod answers;
@@ -15,6 +18,8 @@ pub mod budget;
 mod chunks;
 pub mod clients;
 pub mod database;
+pub mod enrolled;
+pub mod home_seal;
 pub mod key_file;
 pub mod lists;
 mod migrations;
@@ -28,6 +33,8 @@ mod private;
 pub mod queries;
 mod seal;
 pub mod sessions;
+pub mod settlements;
+pub mod settling_keys;
 mod unlock;
 mod vault;
 
@@ -80,6 +87,13 @@ pub enum Error {
         path: PathBuf,
         fault: PassphraseFault,
     },
+    /// A sealed file was altered, is damaged, or was sealed under another node's key.
+    #[error("{} is damaged, or was not written by this node", .path.display())]
+    NotOurs { path: PathBuf },
+    #[error("{}, line {line}: this is not a node id", .path.display())]
+    NotAnId { path: PathBuf, line: usize },
+    #[error("{} has more than {max} entries", .path.display())]
+    TooMany { path: PathBuf, max: usize },
     #[error("not enough memory to unseal the key: {kib} KiB are needed")]
     OutOfMemory { kib: u32 },
     #[error("the cost of a passphrase is out of bounds")]

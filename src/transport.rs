@@ -1,6 +1,6 @@
 //! The encrypted channel between two nodes.
 //!
-//! From the bottom up: a byte stream (`direct`: TCP; later also a relay's tunnel), TLS 1.3 in which
+//! From the bottom up: a byte stream (`direct`: TCP; `tunnel`: through a relay), TLS 1.3 in which
 //! each side proves one expected key (`tls`), HTTP/2 and gRPC with one bidirectional stream
 //! (`grpc`), and on top a [`Duplex`] that sends and receives whole messages. Everything above the
 //! byte stream runs over any `AsyncRead + AsyncWrite`.
@@ -15,6 +15,7 @@ mod grpc;
 mod link;
 mod meter;
 mod tls;
+mod tunnel;
 
 use std::fmt;
 use std::io;
@@ -27,7 +28,8 @@ use tokio::time::timeout;
 pub use direct::{Listener, connect};
 pub use duplex::{Duplex, Slot, Turn};
 pub use meter::{Direction, Kind, Tally, Traffic};
-pub use tls::PinnedTls;
+pub use tls::{Admission, EnrolledTls, PinnedTls};
+pub use tunnel::{RelayLink, Tunnel, dial_through, listen_through};
 
 use crate::wire;
 

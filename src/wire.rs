@@ -5,6 +5,8 @@
 //! that strictly: each message has one encoding, and any other bytes are refused, because what two
 //! readers can take differently has no place under a signature.
 
+pub mod relay;
+
 use std::sync::Arc;
 
 use prost::Message as _;
@@ -41,6 +43,12 @@ pub enum Error {
     /// An abort names no reason, or one that this version does not know.
     #[error("unknown abort reason")]
     UnknownAbortReason,
+    /// A refusal gives no reason, or one that this version does not know.
+    #[error("unknown refusal")]
+    UnknownRefusal,
+    /// An id or a key of another length than it has.
+    #[error("a field of the wrong length")]
+    WrongLength,
     /// Longer than [`MESSAGE_BYTES_MAX`].
     #[error("longer than {MESSAGE_BYTES_MAX} bytes")]
     TooLong,

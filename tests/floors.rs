@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 8] = [
     &["exchange"],
     &["wire", "store"],
     &["transport"],
-    &["node"],
+    &["node", "relay"],
     &["cli"],
     &["main", "lib"],
 ];

@@ -158,9 +158,7 @@ pub fn session_failure(ended: &Ended) -> Failure {
             hint: Some("nothing was written; run the match again on both sides when you are ready".into()),
             exit: Exit::Cancelled,
         },
-        Cause::NoMediator | Cause::NotKept(_) => {
-            Failure { message: ended.cause.to_string(), hint: None, exit: Exit::Failed }
-        }
+        _ => Failure { message: ended.cause.to_string(), hint: None, exit: Exit::Failed },
     };
     match ended.standing {
         Standing::Unsigned => {}

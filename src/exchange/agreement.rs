@@ -64,6 +64,8 @@ pub enum AgreementFault {
     NotAParty,
     #[error("its deadline is past")]
     DeadlinePast,
+    #[error("its deadline is further away than any settling window")]
+    DeadlineTooFar,
 }
 
 impl Agreement {

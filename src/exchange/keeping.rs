@@ -7,12 +7,13 @@
 use super::agreement::{Agreement, SignedAgreement};
 use super::layout::Reader;
 use super::offer::{Mediator, SettlingPoint};
-use super::release::{RELEASE_BYTES, Receipt, Release, SignedState};
-use super::requester::{Asked, TranscriptDigests};
+use super::release::{RELEASE_BYTES, Receipt, Release};
+use super::requester::Asked;
 use super::table::{PreparedClass, PreparedTable, ReleaseSecret, SealedTable};
-use super::{ByClass, CHUNK_ELEMENTS_MAX, Ceiling, Role, SessionId};
+use super::verdict::SignedVerdict;
+use super::{ByClass, CHUNK_ELEMENTS_MAX, Ceiling, Role, SignedState};
 use crate::identity::HashedIdentity;
-use crate::oprf::{PublicKey, SecretKey, Tag};
+use crate::oprf::{SecretKey, Tag};
 use crate::pairing::Signature;
 use zeroize::Zeroizing;
 
@@ -63,24 +64,27 @@ impl PreparedTable {
 }
 
 impl SignedState {
-    /// Hands the layout to `part`, piece by piece: version, session (32), role (1), mediator (33), the
-    /// peer's s·G (32), classes (1), then for each class the ceiling of the peer's table (4), the number of
-    /// own elements (4), two transcript hashes (64), the sealed table, inputs (32 each) and tags (16 each).
+    /// Hands the layout to `part`, piece by piece: version, role (1), mediator (33), length of the
+    /// agreement's text (4), the text, for each signature, the initiator's first, whether it is there (1)
+    /// and the signature or zeros (64), classes (1), then for each class the ceiling of the peer's table
+    /// (4), the number of own elements (4), the sealed table, inputs (32 each) and tags (16 each).
     ///
     /// # Errors
     /// Those of `part`.
     pub fn encode<E>(&self, mut part: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        part(&[VERSION])?;
-        part(&self.session.0)?;
-        part(&[self.role.byte()])?;
+        part(&[VERSION, self.role.byte()])?;
         part(&mediator_bytes(&self.mediator))?;
-        part(self.peer_release.encoded())?;
+        let agreement = self.agreement.encode();
+        part(&(agreement.len() as u32).to_be_bytes())?;
+        part(&agreement)?;
+        for signature in [&self.initiator_signature, &self.responder_signature] {
+            part(&[u8::from(signature.is_some())])?;
+            part(&signature.map_or([0; 64], |signature| *signature.as_bytes()))?;
+        }
         part(&[u8::from(self.asked.wide.is_some())])?;
         for (_, asked) in self.asked.iter() {
             part(&(asked.table_ceiling.elements() as u32).to_be_bytes())?;
             part(&(asked.inputs.len() as u32).to_be_bytes())?;
-            part(&asked.transcript.blinded)?;
-            part(&asked.transcript.evaluated)?;
             part(&asked.sealed.0)?;
             for inputs in asked.inputs.chunks(CHUNK_ELEMENTS_MAX) {
                 part(&Zeroizing::new(
@@ -103,54 +107,54 @@ impl SignedState {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         version(&mut reader)?;
-        let session = SessionId(reader.array()?);
         let role = match reader.u8()? {
             1 => Role::Initiator,
             2 => Role::Responder,
             _ => return None,
         };
         let mediator = mediator(&mut reader)?;
-        let peer_release = PublicKey::decode(&reader.array()?).ok()?;
-        let asked = by_class(&mut reader, |reader| {
-            let table_ceiling = Ceiling::new(reader.u32()?)?;
-            let elements = Ceiling::new(reader.u32()?)?.elements();
-            let transcript = TranscriptDigests {
-                blinded: reader.array()?,
-                evaluated: reader.array()?,
-            };
-            let sealed = sealed_table(reader, table_ceiling)?;
-            let inputs = reader.slice(elements * 32)?.as_chunks::<32>().0;
-            let tags = reader.slice(elements * Tag::BYTES)?;
-            Some(Asked {
-                inputs: inputs
-                    .iter()
-                    .map(|bytes| HashedIdentity::from_bytes(*bytes))
-                    .collect(),
-                tags: tags
-                    .as_chunks::<{ Tag::BYTES }>()
-                    .0
-                    .iter()
-                    .map(|bytes| Tag(*bytes))
-                    .collect(),
+        let length = reader.u32()? as usize;
+        let agreement = Agreement::decode(reader.slice(length)?).ok()?;
+        if agreement.mediator != *mediator.encoded() {
+            return None;
+        }
+        let (initiator_signature, responder_signature) =
+            (signature(&mut reader)?, signature(&mut reader)?);
+        let transcripts = match role {
+            Role::Initiator => agreement.transcripts.initiator_asks,
+            Role::Responder => agreement.transcripts.responder_asks,
+        };
+        let lists = by_class(&mut reader, asked_lists)?;
+        if lists.wide.is_some() != transcripts.wide.is_some() {
+            return None;
+        }
+        let asked = lists.zip(transcripts).map(|_, (lists, transcript)| {
+            let (table_ceiling, sealed, inputs, tags) = lists;
+            Asked {
+                inputs,
+                tags,
                 sealed,
                 table_ceiling,
                 transcript,
-            })
-        })?;
+            }
+        });
         reader.at_end()?;
         Some(Self {
-            session,
+            session: agreement.session_id(),
             role,
             mediator,
+            agreement,
+            initiator_signature,
+            responder_signature,
             asked,
-            peer_release,
         })
     }
 }
 
 impl Receipt {
     /// Version, both signatures (64 each), the initiator's and the responder's release (a byte that says
-    /// whether it is there, then 96 bytes), and the agreement's text to the end.
+    /// whether it is there, then 96 bytes), the length of the mediator's verdict (2; 0 where there is
+    /// none) and the verdict, and the agreement's text to the end.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(self.agreement.initiator_signature.as_bytes());
@@ -159,6 +163,10 @@ impl Receipt {
             out.push(u8::from(release.is_some()));
             out.extend(release.iter().flat_map(Release::encode));
         }
+        let verdict = self.settled.as_ref().map(SignedVerdict::encode);
+        let verdict = verdict.unwrap_or_default();
+        out.extend_from_slice(&(verdict.len() as u16).to_be_bytes());
+        out.extend_from_slice(&verdict);
         out.extend_from_slice(&self.agreement.agreement.encode());
         out
     }
@@ -175,6 +183,10 @@ impl Receipt {
             _ => None,
         };
         let (initiator_release, responder_release) = (release()?, release()?);
+        let settled = match usize::from(reader.u16()?) {
+            0 => None,
+            length => Some(SignedVerdict::decode(reader.slice(length)?).ok()?),
+        };
         let agreement = Agreement::decode(reader.rest()).ok()?;
         Some(Self {
             agreement: SignedAgreement {
@@ -184,12 +196,38 @@ impl Receipt {
             },
             initiator_release,
             responder_release,
+            settled,
         })
     }
 }
 
 fn version(reader: &mut Reader) -> Option<()> {
     (reader.u8()? == VERSION).then_some(())
+}
+
+/// Whether it is there (1 byte), then the signature or zeros.
+fn signature(reader: &mut Reader) -> Option<Option<Signature>> {
+    let there = reader.u8()?;
+    let bytes = reader.array()?;
+    match there {
+        0 if bytes == [0; 64] => Some(None),
+        1 => Some(Some(Signature::from_bytes(bytes))),
+        _ => None,
+    }
+}
+
+/// What one class of a signed state holds.
+type AskedLists = (Ceiling, SealedTable, Vec<HashedIdentity>, Vec<Tag>);
+
+fn asked_lists(reader: &mut Reader) -> Option<AskedLists> {
+    let table_ceiling = Ceiling::new(reader.u32()?)?;
+    let elements = Ceiling::new(reader.u32()?)?.elements();
+    let sealed = sealed_table(reader, table_ceiling)?;
+    let inputs = reader.slice(elements * 32)?.as_chunks::<32>().0;
+    let tags = reader.slice(elements * Tag::BYTES)?;
+    let inputs = inputs.iter().map(|b| HashedIdentity::from_bytes(*b));
+    let tags = tags.as_chunks::<{ Tag::BYTES }>().0.iter().map(|b| Tag(*b));
+    Some((table_ceiling, sealed, inputs.collect(), tags.collect()))
 }
 
 /// Whether it settles (1 byte), then M.

@@ -98,6 +98,17 @@ impl SettlingPoint {
             encoded: *encoded,
         })
     }
+
+    pub(super) fn from_point(point: RistrettoPoint) -> Self {
+        Self {
+            point,
+            encoded: point.compress().to_bytes(),
+        }
+    }
+
+    pub fn encoded(&self) -> &[u8; 32] {
+        &self.encoded
+    }
 }
 
 impl Mediator {
@@ -127,10 +138,7 @@ static NOBODY: LazyLock<SettlingPoint> = LazyLock::new(|| {
         b"tacit/v1/no-mediator",
         &Dst::new(b"tacit/v1/no-mediator-ristretto255-SHA512"),
     );
-    SettlingPoint {
-        point,
-        encoded: point.compress().to_bytes(),
-    }
+    SettlingPoint::from_point(point)
 });
 
 /// W: how long after signing the mediator settles, 600 to 86,400 seconds.

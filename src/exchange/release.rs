@@ -5,8 +5,8 @@
 use super::agreement::{AgreementFault, SignedAgreement};
 use super::layout::Reader;
 use super::offer::Mediator;
-use super::requester::Asked;
-use super::table::{ReleaseSecret, TableKey};
+use super::table::ReleaseSecret;
+use super::verdict::SignedVerdict;
 use super::{ByClass, PeerMisbehaved, Role, SessionId};
 use crate::identity::HashedIdentity;
 use crate::oprf::{self, Proof, PublicKey, proof};
@@ -23,17 +23,6 @@ pub struct Release {
     proof: Proof,
 }
 
-/// What a node keeps, durably, before its signature leaves: with the peer's release, from the peer
-/// or from the mediator, it gives this side's answers, also after a crash.
-pub struct SignedState {
-    pub session: SessionId,
-    pub role: Role,
-    pub mediator: Mediator,
-    pub(super) asked: ByClass<Asked>,
-    /// s·G of the peer.
-    pub(super) peer_release: PublicKey,
-}
-
 /// For each key class, the requested identities that the peer holds.
 pub type Held = ByClass<Vec<HashedIdentity>>;
 
@@ -43,6 +32,8 @@ pub struct Receipt {
     pub agreement: SignedAgreement,
     pub initiator_release: Option<Release>,
     pub responder_release: Option<Release>,
+    /// The mediator's word, where it settled.
+    pub settled: Option<SignedVerdict>,
 }
 
 impl std::fmt::Debug for Receipt {
@@ -52,6 +43,7 @@ impl std::fmt::Debug for Receipt {
             .field("session", &self.agreement.agreement.session_id())
             .field("initiator_released", &self.initiator_release.is_some())
             .field("responder_released", &self.responder_release.is_some())
+            .field("settled", &self.settled.is_some())
             .finish()
     }
 }
@@ -75,6 +67,11 @@ impl Release {
                 rng,
             ),
         }
+    }
+
+    /// s·M.
+    pub(super) fn escrowed(&self) -> &RistrettoPoint {
+        &self.escrowed
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -116,41 +113,14 @@ impl Release {
     }
 }
 
-impl SignedState {
-    /// Checks the peer's release, opens its tables and looks this side's tags up.
-    ///
-    /// # Errors
-    /// [`PeerMisbehaved::WrongRelease`]: nothing was opened.
-    /// [`PeerMisbehaved::TableDoesNotOpen`], [`PeerMisbehaved::TableNotSorted`]: the holder committed to a bad table.
-    pub fn open(&self, release: &Release) -> Result<Held, PeerMisbehaved> {
-        release.verify(
-            &self.session,
-            self.role.other(),
-            &self.mediator,
-            &self.peer_release,
-        )?;
-        self.asked.as_ref().try_map(|class, asked| {
-            let key =
-                TableKey::derive(&release.escrowed, &self.peer_release, &self.mediator, class);
-            let table = key.open(&asked.sealed, asked.table_ceiling)?;
-            let found = table.look_up(&asked.tags);
-            Ok(asked
-                .inputs
-                .iter()
-                .zip(found)
-                .filter_map(|(input, found)| found.then_some(*input))
-                .collect())
-        })
-    }
-}
-
 impl From<AgreementFault> for super::Error {
     fn from(fault: AgreementFault) -> Self {
         PeerMisbehaved::Agreement(fault).into()
     }
 }
 
-fn context(session: &SessionId, role: Role) -> Vec<u8> {
+/// session id ‖ role of the side whose tables are opened.
+pub(super) fn context(session: &SessionId, role: Role) -> Vec<u8> {
     let mut context = session.0.to_vec();
     context.push(role.byte());
     context

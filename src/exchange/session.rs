@@ -11,12 +11,12 @@ mod legs;
 use super::agreement::{self, Agreement, MediatorTime, SignedAgreement};
 use super::commitment::{Commitment, Committer};
 use super::offer::{Offer, session_id, sha256};
-use super::release::{Held, Receipt, Release, SignedState};
+use super::release::{Held, Receipt, Release};
 use super::requester::Request;
 use super::table::{PreparedTable, ReleaseSecret};
 use super::{
     AgreementFault, ByClass, CHUNKS_IN_FLIGHT_MAX, Error, Message, PeerMisbehaved, Role, SessionId,
-    Terms,
+    SignedState, Terms,
 };
 use crate::identity::HashedIdentity;
 use crate::pairing::{NodeId, NodeKey, Signature};
@@ -56,6 +56,10 @@ pub enum Persist {
     TableUsed,
     /// This side is about to sign.
     Signed(Arc<SignedState>),
+    /// Both signatures are here: what the mediator settles on.
+    Agreed(SessionId, Box<SignedAgreement>),
+    /// The peer's release has come, and opens its tables.
+    PeerReleased(SessionId, Box<Release>),
 }
 
 /// What a session gives.
@@ -499,8 +503,12 @@ impl Session {
                     &state.session,
                     state.role.other(),
                     &state.mediator,
-                    &state.peer_release,
+                    state.peer_release(),
                 )?;
+                self.outbox.push_back(Step::Persist(Persist::PeerReleased(
+                    state.session,
+                    Box::new(release.clone()),
+                )));
                 if !released {
                     self.release(&mut signed, rng);
                 }
@@ -662,7 +670,6 @@ impl Session {
             transcripts,
             secret,
         } = unsigned;
-        let peer_release = theirs.release;
         let (initiator_commitment, responder_commitment) = match self.own.role {
             Role::Initiator => (bound.commitment, theirs),
             Role::Responder => (theirs, bound.commitment),
@@ -682,25 +689,27 @@ impl Session {
         if let Some(signature) = &initiator_signature {
             agreement.check_signature(Role::Initiator, signature)?;
         }
+        let signature = self.own.key.sign(&agreement.encode());
+        let (initiator_signature, responder_signature) = match self.own.role {
+            Role::Initiator => (Some(signature), None),
+            Role::Responder => (initiator_signature, Some(signature)),
+        };
         let state = Arc::new(SignedState {
             session: bound.session,
             role: self.own.role,
             mediator: self.own.terms.mediator,
+            agreement: agreement.clone(),
+            initiator_signature,
+            responder_signature,
             asked,
-            peer_release,
         });
         self.signed = Some(Arc::clone(&state));
-        let signature = self.own.key.sign(&agreement.encode());
         self.outbox
             .push_back(Step::Persist(Persist::Signed(Arc::clone(&state))));
         self.outbox
             .push_back(Step::Send(Message::Agreement(agreement::encode_message(
                 deadline, &signature,
             ))));
-        let (initiator_signature, responder_signature) = match self.own.role {
-            Role::Initiator => (Some(signature), None),
-            Role::Responder => (initiator_signature, Some(signature)),
-        };
         Ok(Signed {
             agreement,
             initiator_signature,
@@ -728,7 +737,16 @@ impl Session {
             agreement,
             initiator_release: None,
             responder_release: None,
+            settled: None,
         };
+        if signed.receipt.is_some() {
+            // Checked again, against the mediator's time: nothing new to keep.
+            return Ok(());
+        }
+        self.outbox.push_back(Step::Persist(Persist::Agreed(
+            signed.state.session,
+            Box::new(receipt.agreement.clone()),
+        )));
         signed.receipt = Some(receipt.clone());
         self.receipt = Some(receipt);
         Ok(())

@@ -219,6 +219,10 @@ fn run_at(
                         side.log.push(("persist table used", 0))
                     }
                     Ok(Step::Persist(Persist::Signed(_))) => side.log.push(("persist signed", 0)),
+                    Ok(Step::Persist(Persist::Agreed(..))) => side.log.push(("persist agreed", 0)),
+                    Ok(Step::Persist(Persist::PeerReleased(..))) => {
+                        side.log.push(("persist the peer's release", 0))
+                    }
                     Ok(Step::AskTime) => {
                         let now = clock(asked);
                         asked += 1;

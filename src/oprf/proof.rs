@@ -24,6 +24,9 @@ pub const BATCH: &[u8] = b"tacit/v1/batch";
 /// The label of proofs that a release opens what was committed to.
 pub const RELEASE: &[u8] = b"tacit/v1/release";
 
+/// The label of a mediator's proofs that a settled release opens what was committed to.
+pub const SETTLED: &[u8] = b"tacit/v1/settled";
+
 /// A proof: the challenge c and the response s, both canonical scalars in little-endian.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proof {

@@ -50,6 +50,23 @@ fn open_private(path: &Path) -> Result<Option<File>, Error> {
     Ok(Some(file))
 }
 
+/// Reads a private file of this user's, whole, of at most `bytes_max` bytes; `None` if there is none.
+///
+/// # Errors
+///
+/// As [`read`]; a longer file is read to its bound and one byte more.
+pub(super) fn read_whole(
+    path: &Path,
+    bytes_max: usize,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let length = match std::fs::metadata(path) {
+        Ok(metadata) => usize::try_from(metadata.len()).unwrap_or(usize::MAX),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed("look at", path, source)),
+    };
+    read(path, length.min(bytes_max))
+}
+
 /// Reads a private file that the user named, at most `bytes_max` + 1 bytes of it.
 ///
 /// May be a symbolic link to one, a pipe (`/dev/fd/3`), and root's.
@@ -207,6 +224,41 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
     let written = write_beside(path, content)?;
     written.persist(path).map_err(|e| doing(e.error))?;
     sync_dir(parent(path))
+}
+
+/// Overwrites a file with zeros and removes it; nothing happens if it is not there.
+///
+/// Whether the zeros take the place of what was there is up to file system and disk.
+pub(super) fn erase(path: &Path) -> Result<(), Error> {
+    let doing = |e| failed("erase", path, e);
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(doing(e)),
+    };
+    let length = file.metadata().map_err(doing)?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file).map_err(doing)?;
+    file.sync_all().map_err(doing)?;
+    std::fs::remove_file(path).map_err(doing)?;
+    sync_dir(parent(path))
+}
+
+/// The files in a private directory whose names end in `.` and `ending`, sorted; none if it is not there.
+pub(super) fn list(dir: &Path, ending: &str) -> Result<Vec<std::path::PathBuf>, Error> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed("read", dir, e)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| failed("read", dir, e))?.path();
+        if path.extension().is_some_and(|found| found == ending) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn parent(path: &Path) -> &Path {

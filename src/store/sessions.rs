@@ -20,7 +20,8 @@ use super::database::{Store, Tx};
 use super::number::{ApprovalNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber};
 use super::vault::Place;
 use super::{Error, from_ms, to_ms};
-use crate::exchange::release::{Receipt, SignedState};
+use crate::exchange::SignedState;
+use crate::exchange::release::Receipt;
 use crate::exchange::{ByClass, Ceiling, Role, SessionId};
 
 const COMMITTED: i64 = 1;

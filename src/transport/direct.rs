@@ -216,7 +216,7 @@ pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<
 }
 
 /// Makes a TCP connection to the first of the addresses that takes one.
-async fn reach(
+pub(super) async fn reach(
     addresses: &[SocketAddr],
     limits: &Limits,
     deadline: Instant,
@@ -239,7 +239,7 @@ async fn reach(
 }
 
 /// Looks `host:port` up.
-async fn resolve(address: &str) -> Result<impl Iterator<Item = SocketAddr>, Error> {
+pub(super) async fn resolve(address: &str) -> Result<impl Iterator<Item = SocketAddr>, Error> {
     let (host, port) = address.rsplit_once(':').ok_or(Error::AddressMalformed)?;
     if host.is_empty() || port.parse::<u16>().is_err() {
         return Err(Error::AddressMalformed);

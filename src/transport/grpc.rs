@@ -74,7 +74,7 @@ where
 
     let origin = Uri::from_static("https://peer.tacit.invalid");
     let (outgoing, queue) = outbound();
-    let caller = Caller { caller, fate };
+    let caller = Caller::new(caller, fate);
     let mut client = PeerClient::with_origin(caller.clone(), origin)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -184,6 +184,15 @@ impl From<Refusal> for Status {
 pub(super) struct Caller {
     caller: client::conn::http2::SendRequest<tonic::body::Body>,
     fate: Arc<Fate>,
+}
+
+impl Caller {
+    pub(super) fn new(
+        caller: client::conn::http2::SendRequest<tonic::body::Body>,
+        fate: Arc<Fate>,
+    ) -> Self {
+        Self { caller, fate }
+    }
 }
 
 impl Service<Request<tonic::body::Body>> for Caller {

@@ -84,18 +84,9 @@ impl PinnedTls {
         client.enable_early_data = false;
         client.enable_sni = false;
 
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&version::TLS13])?
-            .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(key)));
-        server.alpn_protocols = vec![ALPN.to_vec()];
-        server.session_storage = Arc::new(NoServerSessionStorage {});
-        server.send_tls13_tickets = 0;
-        server.max_early_data_size = 0;
-
         Ok(Self {
             client: Arc::new(client),
-            server: Arc::new(server),
+            server: server_config(provider, verifier, key)?,
             peer,
         })
     }
@@ -121,30 +112,109 @@ impl PinnedTls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        match TlsAcceptor::from(self.server.clone())
-            .accept(stream)
-            .into_fallible()
-            .await
-        {
-            Ok(secured) => self.admit(secured.into()),
-            Err((error, stream)) => {
-                part(stream).await;
-                Err(handshake_error(&error))
-            }
-        }
+        self.admit(accept(&self.server, stream).await?)
     }
 
     /// Lets a finished handshake pass only with `h2` agreed and, once more, with the peer's key.
     fn admit<S>(&self, secured: TlsStream<S>) -> Result<TlsStream<S>, Error> {
-        let (_, connection) = secured.get_ref();
-        if connection.alpn_protocol() != Some(ALPN) {
-            return Err(Error::Incompatible);
-        }
-        match connection.peer_certificates() {
-            Some([spki]) if ed25519_key(spki) == Some(self.peer) => Ok(secured),
+        match presented(&secured)? {
+            key if key == self.peer => Ok(secured),
             _ => Err(Misbehaviour::Tls.into()),
         }
     }
+}
+
+/// Says whether a node with this key is let in.
+pub type Admission = Arc<dyn Fn(&PublicKey) -> bool + Send + Sync>;
+
+/// A relay's key and its list of the nodes that may connect. For the relay alone: between two nodes
+/// there is exactly one key on either side, see [`PinnedTls`].
+#[derive(Clone)]
+pub struct EnrolledTls {
+    server: Arc<ServerConfig>,
+    admits: Admission,
+}
+
+impl EnrolledTls {
+    /// Prepares TLS of the relay whose Ed25519 seed is given for the nodes that `admits` lets in.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if the TLS library refuses the key or the settings.
+    pub fn new(relay_seed: &[u8; 32], admits: Admission) -> Result<Self, Error> {
+        let provider = Arc::new(provider());
+        let verifier = Arc::new(EnrolledKeys {
+            admits: admits.clone(),
+            provider: provider.clone(),
+        });
+        let server = raw_public_key(relay_seed)
+            .and_then(|key| server_config(provider, verifier, key))
+            .map_err(|_| Error::KeyUnusable)?;
+        Ok(Self { server, admits })
+    }
+
+    /// Runs the handshake; gives the stream and the key that the node has proven. The caller bounds
+    /// the time it may take.
+    ///
+    /// # Errors
+    /// [`Error::WrongKey`] if the node is not enrolled, or what else was wrong.
+    pub async fn accept<S>(&self, stream: S) -> Result<(TlsStream<S>, PublicKey), Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let secured = accept(&self.server, stream).await?;
+        let key = presented(&secured)?;
+        if (self.admits)(&key) {
+            Ok((secured, key))
+        } else {
+            Err(Misbehaviour::Tls.into())
+        }
+    }
+}
+
+async fn accept<S>(server: &Arc<ServerConfig>, stream: S) -> Result<TlsStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match TlsAcceptor::from(server.clone())
+        .accept(stream)
+        .into_fallible()
+        .await
+    {
+        Ok(secured) => Ok(secured.into()),
+        Err((error, stream)) => {
+            part(stream).await;
+            Err(handshake_error(&error))
+        }
+    }
+}
+
+/// The key of the other side of a finished handshake with `h2` agreed.
+fn presented<S>(secured: &TlsStream<S>) -> Result<PublicKey, Error> {
+    let (_, connection) = secured.get_ref();
+    if connection.alpn_protocol() != Some(ALPN) {
+        return Err(Error::Incompatible);
+    }
+    match connection.peer_certificates() {
+        Some([spki]) => ed25519_key(spki).ok_or(Misbehaviour::Tls.into()),
+        _ => Err(Misbehaviour::Tls.into()),
+    }
+}
+
+/// The settings of a TLS server: no tickets, no resumption, no early data.
+fn server_config(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    key: Arc<CertifiedKey>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(key)));
+    server.alpn_protocols = vec![ALPN.to_vec()];
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.send_tls13_tickets = 0;
+    server.max_early_data_size = 0;
+    Ok(Arc::new(server))
 }
 
 /// Algorithms of the handshake and the records; nothing weaker is offered or taken.
@@ -188,33 +258,44 @@ struct PinnedKey {
 struct OtherKey(PublicKey);
 
 impl PinnedKey {
-    /// Checks the form only: whether it is the right key is asked once it has signed.
-    fn verify_form(&self, spki: &[u8], more: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
-        match ed25519_key(spki) {
-            Some(_) if more.is_empty() => Ok(()),
-            _ => Err(CertificateError::BadEncoding.into()),
-        }
-    }
-
     fn verify_signature(
         &self,
         transcript: &[u8],
         spki: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        if signed.scheme != SignatureScheme::ED25519 {
-            return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
-        }
-        let presented = ed25519_key(spki).ok_or(CertificateError::BadEncoding)?;
-        let spki = SubjectPublicKeyInfoDer::from(spki.as_ref());
-        let algorithms = &self.provider.signature_verification_algorithms;
-        let valid = verify_tls13_signature_with_raw_key(transcript, &spki, signed, algorithms)?;
+        let (presented, valid) = proven_key(&self.provider, transcript, spki, signed)?;
         if presented != self.peer {
             let other = OtherError(Arc::new(OtherKey(presented)));
             return Err(CertificateError::Other(other).into());
         }
         Ok(valid)
     }
+}
+
+/// Checks the form only: whether it is the right key is asked once it has signed.
+fn verify_form(spki: &[u8], more: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
+    match ed25519_key(spki) {
+        Some(_) if more.is_empty() => Ok(()),
+        _ => Err(CertificateError::BadEncoding.into()),
+    }
+}
+
+/// Checks the signature over the handshake; gives the key that made it.
+fn proven_key(
+    provider: &CryptoProvider,
+    transcript: &[u8],
+    spki: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<(PublicKey, HandshakeSignatureValid), rustls::Error> {
+    if signed.scheme != SignatureScheme::ED25519 {
+        return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+    }
+    let presented = ed25519_key(spki).ok_or(CertificateError::BadEncoding)?;
+    let spki = SubjectPublicKeyInfoDer::from(spki.as_ref());
+    let algorithms = &provider.signature_verification_algorithms;
+    let valid = verify_tls13_signature_with_raw_key(transcript, &spki, signed, algorithms)?;
+    Ok((presented, valid))
 }
 
 impl ServerCertVerifier for PinnedKey {
@@ -226,8 +307,7 @@ impl ServerCertVerifier for PinnedKey {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verify_form(spki, more)
-            .map(|()| ServerCertVerified::assertion())
+        verify_form(spki, more).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -268,8 +348,7 @@ impl ClientCertVerifier for PinnedKey {
         more: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.verify_form(spki, more)
-            .map(|()| ClientCertVerified::assertion())
+        verify_form(spki, more).map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -288,6 +367,64 @@ impl ClientCertVerifier for PinnedKey {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.verify_signature(transcript, spki, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+/// Accepts, at a relay, every raw public key that its list admits.
+struct EnrolledKeys {
+    admits: Admission,
+    provider: Arc<CryptoProvider>,
+}
+
+impl std::fmt::Debug for EnrolledKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EnrolledKeys")
+    }
+}
+
+impl ClientCertVerifier for EnrolledKeys {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        spki: &CertificateDer<'_>,
+        more: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        verify_form(spki, more).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(PeerMisbehaved::SelectedUnofferedCipherSuite.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        transcript: &[u8],
+        spki: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let (presented, valid) = proven_key(&self.provider, transcript, spki, signed)?;
+        if !(self.admits)(&presented) {
+            let other = OtherError(Arc::new(OtherKey(presented)));
+            return Err(CertificateError::Other(other).into());
+        }
+        Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

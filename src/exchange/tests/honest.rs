@@ -283,6 +283,10 @@ fn a_release_that_came_gives_its_answers_even_if_the_peer_aborts_or_the_line_die
     session
         .receive(Message::Abort(AbortReason::Cancelled))
         .unwrap();
+    assert!(matches!(
+        session.advance(&mut rng(1)).unwrap(),
+        Step::Persist(Persist::PeerReleased(..))
+    ));
     // Its own release is handed out to be sent, and cannot be.
     assert!(matches!(
         session.advance(&mut rng(1)).unwrap(),

@@ -1,8 +1,9 @@
 //! Sessions with the real protocol: what they spend, keep and leave.
 
 use super::*;
+use crate::exchange::SignedState;
 use crate::exchange::offer::{Ceilings, SettlingWindow};
-use crate::exchange::release::{Receipt, SignedState};
+use crate::exchange::release::Receipt;
 use crate::exchange::session::{Persist, Setup};
 use crate::exchange::{Role, Session, Step, Terms};
 use crate::identity::Answer;

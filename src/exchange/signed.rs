@@ -1,0 +1,107 @@
+//! What a node keeps, durably, before its signature leaves: with the peer's release, from the peer or
+//! from the mediator, it gives this side's answers, also after a crash.
+//!
+//! Names nobody: hashed identities, tags and the peer's sealed tables. Guessable all the same, so
+//! it is kept sealed, in the layout of `keeping`. `docs/protocol.md` §8.
+
+use super::agreement::{Agreement, SignedAgreement};
+use super::offer::Mediator;
+use super::release::{Held, Release};
+use super::requester::Asked;
+use super::settling::SettledRelease;
+use super::table::TableKey;
+use super::{ByClass, Ceiling, PeerMisbehaved, Role, SessionId};
+use crate::identity::{HashedIdentity, KeyClass};
+use crate::oprf::PublicKey;
+use crate::pairing::{NodeId, Signature};
+use curve25519_dalek::RistrettoPoint;
+
+/// This side has signed.
+pub struct SignedState {
+    pub session: SessionId,
+    pub role: Role,
+    pub mediator: Mediator,
+    pub agreement: Agreement,
+    /// The initiator's signature; its own state has it from the start.
+    pub(super) initiator_signature: Option<Signature>,
+    pub(super) responder_signature: Option<Signature>,
+    pub(super) asked: ByClass<Asked>,
+}
+
+impl SignedState {
+    pub fn peer(&self) -> &NodeId {
+        self.agreement.party(self.role.other())
+    }
+
+    /// The agreement with both signatures, if both were there when this side signed: the
+    /// responder's case, who signs second.
+    pub fn both_signed(&self) -> Option<SignedAgreement> {
+        Some(SignedAgreement {
+            agreement: self.agreement.clone(),
+            initiator_signature: self.initiator_signature?,
+            responder_signature: self.responder_signature?,
+        })
+    }
+
+    /// The key classes of the session.
+    pub fn classes(&self) -> Vec<KeyClass> {
+        self.asked.iter().map(|(class, _)| class).collect()
+    }
+
+    /// The ceiling of the peer's held list in the narrow class.
+    pub fn peer_ceiling(&self) -> Ceiling {
+        self.asked.narrow.table_ceiling
+    }
+
+    /// Whether every one of `identities` was asked about in this session.
+    pub fn asked_about(&self, class: KeyClass, identities: &[HashedIdentity]) -> bool {
+        let Some(asked) = self.asked.get(class) else {
+            return identities.is_empty();
+        };
+        let mut inputs: Vec<&HashedIdentity> = asked.inputs.iter().collect();
+        inputs.sort_unstable();
+        identities
+            .iter()
+            .all(|identity| inputs.binary_search(&identity).is_ok())
+    }
+
+    /// Checks the peer's release, opens its tables and looks this side's tags up.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::WrongRelease`]: nothing was opened.
+    /// [`PeerMisbehaved::TableDoesNotOpen`], [`PeerMisbehaved::TableNotSorted`]: the holder committed to a bad table.
+    pub fn open(&self, release: &Release) -> Result<Held, PeerMisbehaved> {
+        let (role, public) = (self.role.other(), self.peer_release());
+        release.verify(&self.session, role, &self.mediator, public)?;
+        self.open_with(release.escrowed())
+    }
+
+    /// The same with the mediator's word in place of the peer's.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); a wrong release is the mediator's doing, a bad table the peer's.
+    pub fn open_settled(&self, release: &SettledRelease) -> Result<Held, PeerMisbehaved> {
+        let (role, public) = (self.role.other(), self.peer_release());
+        release.verify(&self.session, role, &self.mediator, public)?;
+        self.open_with(&release.escrowed)
+    }
+
+    fn open_with(&self, escrowed: &RistrettoPoint) -> Result<Held, PeerMisbehaved> {
+        self.asked.as_ref().try_map(|class, asked| {
+            let key = TableKey::derive(escrowed, self.peer_release(), &self.mediator, class);
+            let table = key.open(&asked.sealed, asked.table_ceiling)?;
+            let found = table.look_up(&asked.tags);
+            Ok(asked
+                .inputs
+                .iter()
+                .zip(found)
+                .filter_map(|(input, found)| found.then_some(*input))
+                .collect())
+        })
+    }
+
+    /// s·G of the peer.
+    pub(super) fn peer_release(&self) -> &PublicKey {
+        &self.agreement.commitment(self.role.other()).release
+    }
+}
