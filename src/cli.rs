@@ -12,6 +12,7 @@ pub mod list_file;
 pub mod match_lists;
 pub mod output;
 mod progress;
+pub mod relay;
 pub mod results;
 pub mod schema;
 mod session;
@@ -45,6 +46,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Match(match_lists::Args),
+    Relay(relay::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     /// Measure
@@ -70,6 +72,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Match(args) => match_lists::run(&args),
+        Command::Relay(args) => relay::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Bench(Bench::Matching(args)) => bench_matching::run(&args),
