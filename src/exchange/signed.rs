@@ -10,10 +10,9 @@ use super::release::{Held, Release};
 use super::requester::Asked;
 use super::settling::SettledRelease;
 use super::table::TableKey;
-use super::{ByClass, Ceiling, PeerMisbehaved, Role, SessionId};
-use crate::identity::{HashedIdentity, KeyClass};
+use super::{ByClass, PeerMisbehaved, Role, SessionId};
 use crate::oprf::PublicKey;
-use crate::pairing::{NodeId, Signature};
+use crate::pairing::Signature;
 use curve25519_dalek::RistrettoPoint;
 
 /// This side has signed.
@@ -29,10 +28,6 @@ pub struct SignedState {
 }
 
 impl SignedState {
-    pub fn peer(&self) -> &NodeId {
-        self.agreement.party(self.role.other())
-    }
-
     /// The agreement with both signatures, if both were there when this side signed: the
     /// responder's case, who signs second.
     pub fn both_signed(&self) -> Option<SignedAgreement> {
@@ -41,28 +36,6 @@ impl SignedState {
             initiator_signature: self.initiator_signature?,
             responder_signature: self.responder_signature?,
         })
-    }
-
-    /// The key classes of the session.
-    pub fn classes(&self) -> Vec<KeyClass> {
-        self.asked.iter().map(|(class, _)| class).collect()
-    }
-
-    /// The ceiling of the peer's held list in the narrow class.
-    pub fn peer_ceiling(&self) -> Ceiling {
-        self.asked.narrow.table_ceiling
-    }
-
-    /// Whether every one of `identities` was asked about in this session.
-    pub fn asked_about(&self, class: KeyClass, identities: &[HashedIdentity]) -> bool {
-        let Some(asked) = self.asked.get(class) else {
-            return identities.is_empty();
-        };
-        let mut inputs: Vec<&HashedIdentity> = asked.inputs.iter().collect();
-        inputs.sort_unstable();
-        identities
-            .iter()
-            .all(|identity| inputs.binary_search(&identity).is_ok())
     }
 
     /// Checks the peer's release, opens its tables and looks this side's tags up.
