@@ -328,6 +328,7 @@ fn peer() -> PeerEntry {
         name: "peer".into(),
         id: NodeKey::from_seed(&[2; 32]).id(),
         address: None,
+        by_relay: false,
         policy,
     }
 }

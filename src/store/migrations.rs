@@ -12,10 +12,11 @@ use super::Error;
 /// "tcit": says in the file's header that this is a tacit store.
 pub(super) const APPLICATION_ID: i32 = 0x7463_6974;
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
 ];
 
 /// The version that this program writes.

@@ -9,7 +9,7 @@ use super::Error;
 use super::audit::Event;
 use super::database::{Store, Tx};
 use super::number::PeerNumber;
-use super::policy::Policy;
+use super::policy::{Policy, PolicyFault};
 use super::vault::Place;
 use crate::pairing::NodeId;
 
@@ -26,6 +26,8 @@ pub struct PeerEntry {
     pub id: NodeId,
     /// Where to dial it, host:port; without one it dials this node.
     pub address: Option<String>,
+    /// Meet it at the relay of the policy's mediator instead: both nodes dial out.
+    pub by_relay: bool,
     pub policy: Policy,
 }
 
@@ -41,6 +43,8 @@ struct Kept {
     name: String,
     id: String,
     address: Option<String>,
+    #[serde(default)]
+    by_relay: bool,
     policy: Policy,
 }
 
@@ -177,6 +181,7 @@ impl Tx<'_> {
             name: entry.name.clone(),
             id: entry.id.to_string(),
             address: entry.address.clone(),
+            by_relay: entry.by_relay,
             policy: entry.policy.clone(),
         };
         let text = serde_json::to_vec(&kept).map_err(|_| Error::DamagedStore)?;
@@ -201,6 +206,7 @@ impl Tx<'_> {
                 name: kept.name,
                 id: kept.id.parse().map_err(|_| Error::DamagedStore)?,
                 address: kept.address,
+                by_relay: kept.by_relay,
                 policy: kept.policy,
             },
         })
@@ -209,6 +215,12 @@ impl Tx<'_> {
 
 fn check(entry: &PeerEntry) -> Result<(), Error> {
     entry.policy.check()?;
+    if entry.by_relay {
+        let descriptor = entry.policy.descriptor();
+        if descriptor.is_none_or(|descriptor| descriptor.address.is_empty()) {
+            return Err(PolicyFault::NoRelay.into());
+        }
+    }
     let texts = std::iter::once(&entry.name).chain(&entry.address);
     match texts
         .into_iter()

@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{ByClass, CEILING_MAX, Ceiling};
-use crate::identity::KeyClass;
+use crate::exchange::descriptor::{Descriptor, InvalidDescriptor};
+use crate::exchange::offer::{Ceilings, Mediator, SettlingWindow, SideCeilings};
+use crate::exchange::{ByClass, CEILING_MAX, Ceiling, Role, Terms};
+use crate::identity::{KeyClass, Schema};
 
 /// A schedule's interval in seconds.
 pub const SCHEDULE_S: std::ops::RangeInclusive<u32> = 60..=7 * 86_400;
@@ -28,7 +30,7 @@ pub struct Policy {
     /// How long what was evaluated counts, in seconds.
     pub budget_window_s: u32,
     pub approval: Approval,
-    /// The mediator's settling point, in hexadecimal; without one nobody can settle.
+    /// The mediator's descriptor, from the mediator itself; without one nobody can settle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mediator: Option<String>,
     pub settling_window_s: u32,
@@ -87,8 +89,10 @@ pub enum PolicyFault {
     Schedule(u32),
     #[error("a settling window is 600 to 86400 seconds, not {0}")]
     SettlingWindow(u32),
-    #[error("the mediator's settling point is 64 hexadecimal digits")]
-    Mediator,
+    #[error("the mediator's descriptor: {0}")]
+    Mediator(InvalidDescriptor),
+    #[error("to meet at a relay takes a mediator whose descriptor has the relay's address")]
+    NoRelay,
 }
 
 impl Default for Policy {
@@ -147,12 +151,54 @@ impl Policy {
         if !SETTLING_WINDOW_S.contains(&self.settling_window_s) {
             return Err(PolicyFault::SettlingWindow(self.settling_window_s));
         }
-        let point = self.mediator.as_ref().map(hex::decode);
-        match point {
-            None => Ok(()),
-            Some(Ok(point)) if point.len() == 32 => Ok(()),
-            Some(_) => Err(PolicyFault::Mediator),
-        }
+        let Some(text) = &self.mediator else {
+            return Ok(());
+        };
+        let descriptor: Descriptor = text.parse().map_err(PolicyFault::Mediator)?;
+        descriptor.terms().map(drop).map_err(PolicyFault::Mediator)
+    }
+
+    /// The mediator, if there is one; `None` also where the text is none, which [`check`](Self::check) tells.
+    pub fn descriptor(&self) -> Option<Descriptor> {
+        self.mediator.as_ref()?.parse().ok()
+    }
+
+    /// The terms of a session as this side's `role` sees them, under `schema`. `None` where
+    /// [`check`](Self::check) would fail.
+    pub fn terms(&self, role: Role, schema: Schema) -> Option<Terms> {
+        let both = |class: &ClassPolicy| {
+            let (initiator, responder) = match role {
+                Role::Initiator => (class.own, class.peer),
+                Role::Responder => (class.peer, class.own),
+            };
+            let side = |sizes: Sizes| {
+                Some(SideCeilings {
+                    held: Ceiling::new(sizes.held)?,
+                    requested: Ceiling::new(sizes.requested)?,
+                })
+            };
+            Some(Ceilings {
+                initiator: side(initiator)?,
+                responder: side(responder)?,
+            })
+        };
+        Some(Terms {
+            schema_name: schema.name().into(),
+            schema_digest: schema.digest(),
+            mediator: match &self.mediator {
+                Some(_) => self.descriptor()?.terms().ok()?,
+                None => Mediator::None,
+            },
+            ceilings: ByClass {
+                narrow: both(&self.narrow)?,
+                wide: match &self.wide {
+                    Some(class) => Some(both(class)?),
+                    None => None,
+                },
+            },
+            window: SettlingWindow::from_seconds(self.settling_window_s)?,
+            reference: String::new(),
+        })
     }
 
     /// Both classes, as far as they are on.
@@ -175,6 +221,34 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_policies_that_mirror_each_other_make_the_same_terms() {
+        let sizes = |held, requested| Sizes { held, requested };
+        let mut a = Policy::default();
+        (a.narrow.own, a.narrow.peer) = (sizes(1, 2), sizes(3, 4));
+        let mut wide = a.narrow;
+        (wide.own, wide.peer) = (sizes(5, 6), sizes(7, 8));
+        a.wide = Some(wide);
+        let mut b = a.clone();
+        std::mem::swap(&mut b.narrow.own, &mut b.narrow.peer);
+        let terms = |policy: &Policy, role| policy.terms(role, Schema::default()).unwrap();
+        assert!(terms(&a, Role::Initiator) != terms(&b, Role::Responder));
+        let wide = b.wide.as_mut().unwrap();
+        std::mem::swap(&mut wide.own, &mut wide.peer);
+        assert!(terms(&a, Role::Initiator) == terms(&b, Role::Responder));
+        assert!(terms(&a, Role::Responder) == terms(&b, Role::Initiator));
+        assert!(terms(&a, Role::Initiator) != terms(&a, Role::Responder));
+        assert_eq!(
+            terms(&a, Role::Initiator)
+                .ceilings
+                .narrow
+                .initiator
+                .held
+                .elements(),
+            1
+        );
+    }
 
     #[test]
     fn every_bound_is_checked() {
@@ -202,7 +276,7 @@ mod tests {
         );
         assert_eq!(
             with(|p| p.mediator = Some("ab".into())),
-            PolicyFault::Mediator
+            PolicyFault::Mediator(InvalidDescriptor::WrongPrefix)
         );
     }
 }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::{ClientNumber, QueryNumber};
+use super::number::{ClientNumber, PeerNumber, QueryNumber};
 use super::vault::Place;
 use super::{Error, from_ms, person, to_ms};
 use crate::identity::Person;
@@ -114,6 +114,31 @@ impl Store {
         self.read(|tx| {
             let infos = tx.query_infos("state = ?", OPEN)?;
             infos.into_iter().map(|info| tx.with_people(info)).collect()
+        })
+    }
+
+    /// The open queries that `peer` has not answered yet, the oldest first: what the next session with
+    /// it asks beside the standing list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn queries_to_ask(&self, peer: PeerNumber) -> Result<Vec<Query>, Error> {
+        self.read(|tx| {
+            let mut infos = tx.query_infos("state = ?", OPEN)?;
+            infos.reverse();
+            let mut unanswered = Vec::new();
+            for info in infos {
+                let answered: bool = tx
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM answer WHERE query = ? AND peer = ?)",
+                    )?
+                    .query_row(params![info.number, peer], |row| row.get(0))?;
+                if !answered {
+                    unanswered.push(tx.with_people(info)?);
+                }
+            }
+            Ok(unanswered)
         })
     }
 

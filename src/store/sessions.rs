@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::answers::Answers;
 use super::audit::{Blame, Event, Outcome};
@@ -21,12 +22,18 @@ use super::number::{ApprovalNumber, PeerNumber, QueryNumber, SessionNumber, Tabl
 use super::vault::Place;
 use super::{Error, from_ms, to_ms};
 use crate::exchange::SignedState;
-use crate::exchange::release::Receipt;
+use crate::exchange::agreement::SignedAgreement;
+use crate::exchange::release::{Receipt, Release};
 use crate::exchange::{ByClass, Ceiling, Role, SessionId};
+use crate::pairing::Signature;
 
 const COMMITTED: i64 = 1;
 const SIGNED: i64 = 2;
 const ENDED: i64 = 3;
+
+/// What is kept after a signature.
+const AGREED: i64 = 1;
+const RELEASED: i64 = 2;
 
 /// What a session costs, before its Commitment leaves.
 #[derive(Clone, Copy)]
@@ -172,6 +179,66 @@ impl Store {
         })
     }
 
+    /// Keeps the agreement with both signatures, which the mediator settles on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is signed and has not ended.
+    pub fn keep_agreed(
+        &self,
+        session: SessionNumber,
+        agreed: &SignedAgreement,
+    ) -> Result<(), Error> {
+        let signatures = [agreed.initiator_signature, agreed.responder_signature];
+        let bytes = signatures.map(|signature| *signature.as_bytes()).concat();
+        self.write(|tx| tx.put_more(session, AGREED, &bytes))
+    }
+
+    /// Keeps the peer's release, which opens its tables.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is signed and has not ended.
+    pub fn keep_released(&self, session: SessionNumber, release: &Release) -> Result<(), Error> {
+        self.write(|tx| tx.put_more(session, RELEASED, &release.encode()))
+    }
+
+    /// What a signed session kept after its signature: the agreement with both signatures, and the
+    /// peer's release, each once it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is signed and has not ended; [`Error::Altered`].
+    pub fn after_signing(
+        &self,
+        session: SessionNumber,
+        state: &SignedState,
+    ) -> Result<(Option<SignedAgreement>, Option<Release>), Error> {
+        self.read(|tx| {
+            let agreed = match tx.more(session, AGREED)? {
+                None => state.both_signed(),
+                Some(bytes) => {
+                    let signatures: &[u8; 128] = bytes
+                        .as_slice()
+                        .try_into()
+                        .map_err(|_| Error::DamagedStore)?;
+                    let [initiator, responder] = [&signatures[..64], &signatures[64..]]
+                        .map(|half| Signature::from_bytes(half.try_into().unwrap_or([0; 64])));
+                    Some(SignedAgreement {
+                        agreement: state.agreement.clone(),
+                        initiator_signature: initiator,
+                        responder_signature: responder,
+                    })
+                }
+            };
+            let released = match tx.more(session, RELEASED)? {
+                None => None,
+                Some(bytes) => Some(Release::decode(&bytes).ok_or(Error::DamagedStore)?),
+            };
+            Ok((agreed, released))
+        })
+    }
+
     /// Ends a session: answers and receipt are kept, what it had signed is given up.
     ///
     /// # Errors
@@ -267,6 +334,36 @@ impl Store {
 }
 
 impl Tx<'_> {
+    fn put_more(&self, session: SessionNumber, what: i64, text: &[u8]) -> Result<(), Error> {
+        let (_, stage, _) = self.session(session)?;
+        if stage != SIGNED {
+            return Err(wrong_state());
+        }
+        let sealed = self
+            .vault
+            .seal(place("signed_more", &row(session, what)), text)?;
+        self.execute(
+            "INSERT OR REPLACE INTO signed_more (session, what, sealed) VALUES (?, ?, ?)",
+            params![session, what, sealed],
+        )?;
+        Ok(())
+    }
+
+    fn more(&self, session: SessionNumber, what: i64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let (_, stage, _) = self.session(session)?;
+        if stage != SIGNED {
+            return Err(wrong_state());
+        }
+        let sealed: Option<Vec<u8>> = self
+            .prepare_cached("SELECT sealed FROM signed_more WHERE session = ? AND what = ?")?
+            .query_row(params![session, what], |row| row.get(0))
+            .optional()?;
+        let at = row(session, what);
+        sealed
+            .map(|sealed| self.vault.open(place("signed_more", &at), &sealed))
+            .transpose()
+    }
+
     fn session(&self, session: SessionNumber) -> Result<(PeerNumber, i64, Kept), Error> {
         let row: Option<(PeerNumber, i64, Vec<u8>)> = self
             .prepare_cached("SELECT peer, state, sealed FROM session WHERE id = ?")?
@@ -320,6 +417,7 @@ impl Tx<'_> {
             params![to_ms(now), session],
         )?;
         self.execute("DELETE FROM signed_chunk WHERE owner = ?", [session])?;
+        self.execute("DELETE FROM signed_more WHERE session = ?", [session])?;
         let event = Event::SessionEnded {
             session,
             peer,

@@ -89,6 +89,7 @@ pub(super) fn peer_entry(n: u8) -> PeerEntry {
         name: format!("peer {n}"),
         id: NodeKey::from_seed(&[100 + n; 32]).id(),
         address: Some("192.0.2.1:7447".into()),
+        by_relay: false,
         policy: Policy::default(),
     }
 }

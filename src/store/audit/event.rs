@@ -126,6 +126,8 @@ pub enum Event {
 pub enum Outcome {
     /// With answers for this side.
     Answered,
+    /// With answers for this side, from the mediator: the peer left after the agreement.
+    Settled,
     /// Before this side signed: neither has answers, and it can run again.
     CutOff,
     /// After this side signed, and it is settled that nobody gets answers.

@@ -1,0 +1,147 @@
+//! What the parts of a running node share: its store, how each pair stands, and who is to be woken.
+//!
+//! The daemon writes how a pair stands and waits to be woken; the control service reads it, watches
+//! it, and wakes. Everything lasting is in the store; what is here ends with the process and names
+//! nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+
+use crate::exchange::session::Progress;
+use crate::pairing::NodeId;
+use crate::store::{self, ApprovalNumber, PeerNumber, Store};
+
+/// What a node does about a peer at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Doing {
+    /// Nothing before [`Pair::next`], or before somebody asks.
+    #[default]
+    Nothing,
+    /// Computing a sealed table.
+    Preparing,
+    /// A session waits for an officer's word.
+    AwaitingApproval(ApprovalNumber),
+    /// Trying to reach the peer, or waiting for it to come.
+    AwaitingPeer,
+    /// A session runs.
+    Running(Progress),
+    /// This side has signed, and waits for the mediator's word.
+    Settling,
+}
+
+/// How things stand with one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pair {
+    pub doing: Doing,
+    /// When the next session is to run.
+    pub next: Option<Timestamp>,
+    /// Why the last attempt came to nothing, and when; `None` once a session ended with answers.
+    pub trouble: Option<(Timestamp, String)>,
+    /// When a session last ended with answers, since the node was started.
+    pub answered: Option<Timestamp>,
+}
+
+/// Why a session does not run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotNow {
+    #[error("the policy for this peer allows no session on demand")]
+    ByPolicy,
+}
+
+/// A running node, for its own parts.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    store: Arc<Store>,
+    pairs: Mutex<Pairs>,
+    changes: watch::Sender<u64>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Pairs {
+    known: BTreeMap<PeerNumber, Pair>,
+    at_once: BTreeSet<PeerNumber>,
+}
+
+impl Handle {
+    pub fn new(store: Arc<Store>) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            pairs: Mutex::default(),
+            changes: watch::channel(0).0,
+            wake: Notify::new(),
+        }))
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.0.store.key().id()
+    }
+
+    /// How things stand with a peer.
+    pub fn pair(&self, peer: PeerNumber) -> Pair {
+        self.pairs().known.get(&peer).cloned().unwrap_or_default()
+    }
+
+    /// A number that goes up whenever something changed that a watcher may care for: how a pair
+    /// stands, or what is in the store.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Says that the store was changed: peers, lists, queries or approvals. Wakes daemon and watchers.
+    pub fn stored(&self) {
+        self.0.wake.notify_one();
+        self.tick();
+    }
+
+    /// Has a session with `peer` run as soon as may be. The peer can then tell when somebody asked.
+    ///
+    /// # Errors
+    /// [`NotNow`]; [`store::Error::NoSuch`] peer.
+    pub fn run_now(&self, peer: PeerNumber) -> Result<Result<(), NotNow>, store::Error> {
+        let policy = self.0.store.peer(peer)?.entry.policy;
+        if !policy.on_demand {
+            return Ok(Err(NotNow::ByPolicy));
+        }
+        self.pairs().at_once.insert(peer);
+        self.0.wake.notify_one();
+        Ok(Ok(()))
+    }
+
+    /// Whether a session was asked for at once; asks once.
+    pub(super) fn take_at_once(&self, peer: PeerNumber) -> bool {
+        self.pairs().at_once.remove(&peer)
+    }
+
+    /// Changes how a pair stands.
+    pub(super) fn set(&self, peer: PeerNumber, change: impl FnOnce(&mut Pair)) {
+        change(self.pairs().known.entry(peer).or_default());
+        self.tick();
+    }
+
+    /// Resolves when somebody wakes the daemon.
+    pub(super) async fn woken(&self) {
+        self.0.wake.notified().await;
+    }
+
+    fn tick(&self) {
+        self.0
+            .changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn pairs(&self) -> MutexGuard<'_, Pairs> {
+        self.0.pairs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
