@@ -310,6 +310,7 @@ impl std::fmt::Display for AbortReason {
             Self::Stalled => "it says that this side made no progress",
             Self::Cancelled => "it was stopped there",
             Self::Failed => "it failed by itself",
+            Self::NotNow => "it takes part in no session now",
         })
     }
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-pub use direct::{Listener, connect};
+pub use direct::{Listener, Reception, connect};
 pub use duplex::{Duplex, Slot, Turn};
 pub use meter::{Direction, Kind, Tally, Traffic};
 pub use tls::{Admission, EnrolledTls, PinnedTls};
@@ -203,6 +203,26 @@ where
             .accept(meter::Metered::new(stream, traffic.clone()))
             .await?;
         grpc::serve(secured, traffic, limits).await
+    };
+    timeout(limits.handshake, opening)
+        .await
+        .unwrap_or(Err(Error::HandshakeTimedOut))
+}
+
+/// The same for a node whose key is among several that `tls` admits; gives the key that was proven.
+async fn serve_enrolled<S>(
+    stream: S,
+    tls: &EnrolledTls,
+    limits: &Limits,
+) -> Result<(Duplex, PublicKey), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let opening = async {
+        let traffic = Arc::new(Traffic::default());
+        let metered = meter::Metered::new(stream, traffic.clone());
+        let (secured, key) = tls.accept(metered).await?;
+        Ok((grpc::serve(secured, traffic, limits).await?, key))
     };
     timeout(limits.handshake, opening)
         .await

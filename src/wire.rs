@@ -270,6 +270,7 @@ fn reason_number(reason: AbortReason) -> i32 {
         AbortReason::Stalled => Reason::Stalled.into(),
         AbortReason::Cancelled => Reason::Cancelled.into(),
         AbortReason::Failed => Reason::Failed.into(),
+        AbortReason::NotNow => Reason::NotNow.into(),
     }
 }
 
@@ -280,6 +281,7 @@ fn reason_named(number: i32) -> Result<AbortReason, Error> {
         Ok(Reason::Stalled) => Ok(AbortReason::Stalled),
         Ok(Reason::Cancelled) => Ok(AbortReason::Cancelled),
         Ok(Reason::Failed) => Ok(AbortReason::Failed),
+        Ok(Reason::NotNow) => Ok(AbortReason::NotNow),
         Ok(Reason::Unspecified) | Err(_) => Err(Error::UnknownAbortReason),
     }
 }
@@ -307,6 +309,7 @@ mod tests {
             AbortReason::Stalled,
             AbortReason::Cancelled,
             AbortReason::Failed,
+            AbortReason::NotNow,
         ]);
         (0..9u8, chunk, reason)
     }
@@ -415,7 +418,7 @@ mod tests {
             ("no class", &[0x22, 5, 0x10, 1, 0x1a, 1, 0xee], Error::UnknownKeyClass),
             ("class 3", &[0x22, 7, 8, 3, 0x10, 1, 0x1a, 1, 0xee], Error::UnknownKeyClass),
             ("no reason", &[0x4a, 0], Error::UnknownAbortReason),
-            ("reason 5", &[0x4a, 2, 8, 5], Error::UnknownAbortReason),
+            ("reason 6", &[0x4a, 2, 8, 6], Error::UnknownAbortReason),
             ("cut off", &CANONICAL[..8], Error::NotProtobuf),
             ("wrong wire type", &[0x20, 7], Error::NotProtobuf),
             ("field number 0", &[0x02, 0], Error::NotProtobuf),

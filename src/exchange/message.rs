@@ -57,4 +57,6 @@ pub enum AbortReason {
     Cancelled,
     /// The sender failed by itself: disk, memory.
     Failed,
+    /// The sender takes part in no session now: it is busy, not ready, or its policy has none.
+    NotNow,
 }

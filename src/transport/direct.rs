@@ -9,7 +9,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Duplex, Error, Limits, Misbehaviour, PinnedTls, PublicKey, call_over, serve_over};
+use super::{
+    Duplex, EnrolledTls, Error, Limits, Misbehaviour, PinnedTls, PublicKey, call_over,
+    serve_enrolled, serve_over,
+};
 
 /// Connections that the operating system queues until they are accepted.
 const BACKLOG_CONNECTIONS: u32 = 128;
@@ -79,7 +82,11 @@ impl Listener {
         let deadline = Instant::now() + limits.wait;
         let mut visits = Visits::default();
         loop {
-            let event = timeout_at(deadline, visits.next(&listener, tls, limits)).await;
+            let next = visits.next(&listener, limits, |stream| {
+                let (tls, limits) = (tls.clone(), limits.clone());
+                async move { serve_over(stream, &tls, &limits).await }
+            });
+            let event = timeout_at(deadline, next).await;
             let Ok((from, outcome)) = event else {
                 return Err(visits.nobody());
             };
@@ -104,24 +111,87 @@ impl Listener {
     }
 }
 
+/// Where the peers of a node come, each known by its key; for as long as the node runs.
+pub struct Reception {
+    listener: TcpListener,
+    tls: EnrolledTls,
+    limits: Limits,
+    visits: Visits<(Duplex, PublicKey)>,
+}
+
+impl Reception {
+    /// Listens at `address` for the nodes that `tls` admits.
+    ///
+    /// # Errors
+    /// Those of [`Listener::bind`].
+    pub async fn open(address: &str, tls: EnrolledTls, limits: Limits) -> Result<Self, Error> {
+        let reserved = Listener::bind(address).await?;
+        let listener = reserved
+            .listen()
+            .map_err(|error| Error::CannotListen(error.kind()))?;
+        Ok(Self {
+            listener,
+            tls,
+            limits,
+            visits: Visits::default(),
+        })
+    }
+
+    /// The address, with its real port.
+    ///
+    /// # Errors
+    /// [`Error::CannotListen`]: the operating system has forgotten it.
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        self.listener
+            .local_addr()
+            .map_err(|error| Error::CannotListen(error.kind()))
+    }
+
+    /// The next visitor: a channel on which a session was opened, and the key that was proven; or why it
+    /// was turned away. Handshakes run side by side, are bounded in time and number, and the oldest
+    /// makes room when there are too many. May be dropped and called again.
+    pub async fn next(&mut self) -> (SocketAddr, Result<(Duplex, PublicKey), Error>) {
+        let (tls, limits) = (&self.tls, &self.limits);
+        self.visits
+            .next(&self.listener, limits, |stream| {
+                let (tls, limits) = (tls.clone(), limits.clone());
+                async move { serve_enrolled(stream, &tls, &limits).await }
+            })
+            .await
+    }
+}
+
 /// The connections whose handshakes are going on, and what became of those before them.
-#[derive(Default)]
-struct Visits {
-    handshakes: JoinSet<Result<Duplex, Error>>,
+struct Visits<T> {
+    handshakes: JoinSet<Result<T, Error>>,
     /// Oldest first.
     visitors: VecDeque<(Id, SocketAddr, AbortHandle)>,
     turned_away: u32,
     presented: Option<PublicKey>,
 }
 
-impl Visits {
+impl<T> Default for Visits<T> {
+    fn default() -> Self {
+        Self {
+            handshakes: JoinSet::new(),
+            visitors: VecDeque::new(),
+            turned_away: 0,
+            presented: None,
+        }
+    }
+}
+
+impl<T: Send + 'static> Visits<T> {
     /// Takes connections in until one of them has come to an end.
-    async fn next(
+    async fn next<F>(
         &mut self,
         listener: &TcpListener,
-        tls: &PinnedTls,
         limits: &Limits,
-    ) -> (SocketAddr, Result<Duplex, Error>) {
+        handshake: impl Fn(TcpStream) -> F,
+    ) -> (SocketAddr, Result<T, Error>)
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
         loop {
             tokio::select! {
                 Some(ended) = self.handshakes.join_next_with_id() => {
@@ -135,7 +205,9 @@ impl Visits {
                 }
                 accepted = listener.accept() => match accepted {
                     Ok((stream, from)) => {
-                        self.admit(stream, from, tls, limits);
+                        // Messages are written whole; waiting to fill a packet would only delay them.
+                        let _ = stream.set_nodelay(true);
+                        self.admit(from, handshake(stream));
                         if self.visitors.len() > limits.handshakes_max
                             && let Some((_, from, handshake)) = self.visitors.pop_front()
                         {
@@ -149,13 +221,12 @@ impl Visits {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, from: SocketAddr, tls: &PinnedTls, limits: &Limits) {
-        let (tls, limits) = (tls.clone(), limits.clone());
-        let handshake = self.handshakes.spawn(async move {
-            // Messages are written whole; waiting to fill a packet would only delay them.
-            stream.set_nodelay(true).map_err(|_| Error::Gone)?;
-            serve_over(stream, &tls, &limits).await
-        });
+    fn admit(
+        &mut self,
+        from: SocketAddr,
+        handshake: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) {
+        let handshake = self.handshakes.spawn(handshake);
         self.visitors.push_back((handshake.id(), from, handshake));
     }
 

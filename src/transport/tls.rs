@@ -127,8 +127,9 @@ impl PinnedTls {
 /// Says whether a node with this key is let in.
 pub type Admission = Arc<dyn Fn(&PublicKey) -> bool + Send + Sync>;
 
-/// A relay's key and its list of the nodes that may connect. For the relay alone: between two nodes
-/// there is exactly one key on either side, see [`PinnedTls`].
+/// A key of this side and a list of the keys that may connect: for a relay and its nodes, and for
+/// where a node's paired peers come. The side that connects pins one key, see [`PinnedTls`]; and
+/// whoever accepts knows by the proven key which one it has before it.
 #[derive(Clone)]
 pub struct EnrolledTls {
     server: Arc<ServerConfig>,
