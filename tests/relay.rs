@@ -11,12 +11,10 @@ use std::time::Duration;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sides::{Clock, Disk, answers, bytes, key, mediator_key, session, terms};
-use tacit::exchange::agreement::{MediatorTime, SignedAgreement};
+use tacit::exchange::Role;
 use tacit::exchange::offer::Mediator;
 use tacit::exchange::session::{Outcome, Persist, Progress};
-use tacit::exchange::verdict::Answer;
-use tacit::exchange::{Role, SessionId};
-use tacit::node::settle::{Settler, SettlerFault};
+use tacit::node::settle::{AtRelay, Settler};
 use tacit::node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use tacit::pairing::{NodeId, NodeKey};
 use tacit::relay::{self, Relay, serve};
@@ -121,56 +119,14 @@ fn limits() -> Limits {
     }
 }
 
-/// A node's questions to the mediator over the relay's own connection.
-struct Asking {
-    address: String,
-    tls: PinnedTls,
-    last_deadline: MediatorTime,
-}
-
-impl Asking {
-    fn new(hosted: &Hosted, own: u8) -> Self {
-        Self {
-            address: hosted.address(),
-            tls: tls(own, *mediator_key().id().as_bytes()),
-            last_deadline: hosted
-                .relay
-                .settling()
-                .descriptor("")
-                .unwrap()
-                .last_deadline(),
-        }
-    }
-
-    async fn link(&self) -> Result<RelayLink, Error> {
-        RelayLink::connect(&self.address, &self.tls, &limits()).await
-    }
-}
-
-impl Settler for Asking {
-    fn mediator(&self) -> NodeId {
-        mediator_key().id()
-    }
-
-    fn last_deadline(&self) -> MediatorTime {
-        self.last_deadline
-    }
-
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
-        Ok(self.link().await?.time().await?)
-    }
-
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Answer, SettlerFault> {
-        Ok(self.link().await?.settle(signed).await??)
-    }
-
-    async fn claim(
-        &self,
-        session: &SessionId,
-        deadline: MediatorTime,
-    ) -> Result<Answer, SettlerFault> {
-        Ok(self.link().await?.claim(session, deadline).await??)
-    }
+/// A node's questions to the mediator of this relay.
+fn asking(hosted: &Hosted, own: u8) -> AtRelay {
+    let descriptor = hosted
+        .relay
+        .settling()
+        .descriptor(&hosted.address())
+        .unwrap();
+    AtRelay::new(&descriptor, &NodeKey::from_seed(&[own; 32]), limits()).unwrap()
 }
 
 /// Keeps in memory; dies, as if killed, when it is about to keep what `dies_at` names.
@@ -216,7 +172,7 @@ async fn node(hosted: &Hosted, role: Role, keeper: &mut Keeper) -> Result<Outcom
         &mut UnwrapErr(SysRng),
         &patience,
         keeper,
-        Some(&Asking::new(hosted, own)),
+        Some(&asking(hosted, own)),
         std::future::pending(),
     )
     .await
@@ -274,7 +230,7 @@ async fn a_side_that_dies_between_agreement_and_release_and_its_peer_both_get_th
         };
         assert_eq!(narrow(&outcome), answers(dying.other()));
         let state = dead.disk.state().unwrap();
-        let asking = Asking::new(&hosted, dying.byte());
+        let asking = asking(&hosted, dying.byte());
         let patience = Patience {
             claim: Duration::from_millis(20),
             ..Patience::default()
@@ -310,6 +266,23 @@ async fn a_node_that_is_not_enrolled_is_refused_and_one_that_is_removed_is_parte
         Err(error) => Err(error),
     };
     assert_eq!(removed, Err(Error::KeyRefused));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mediator_is_asked_over_one_connection_and_over_a_new_one_when_the_relay_was_restarted()
+{
+    let hosted = Hosted::start(relay::Limits::default()).await;
+    let asking = asking(&hosted, 1);
+    for _ in 0..3 {
+        assert!(asking.time().await.is_ok());
+    }
+    assert_eq!(hosted.relay.rooms().connected(), [(id(1), 1)]);
+    let (home, address) = hosted.stop().await;
+    let again = Hosted::start_in(home, address, relay::Limits::default()).await;
+    assert!(asking.time().await.is_ok());
+    assert_eq!(again.relay.rooms().connected(), [(id(1), 1)]);
+    drop(again.stop().await);
+    assert!(asking.time().await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -571,7 +544,7 @@ async fn a_relay_that_alters_drops_repeats_or_reorders_bytes_ends_the_session_wi
                 &mut UnwrapErr(SysRng),
                 &patience,
                 &mut keeper,
-                None::<&Asking>,
+                None::<&AtRelay>,
                 std::future::pending(),
             )
             .await

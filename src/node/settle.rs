@@ -3,9 +3,13 @@
 //! From its signature on a node asks the mediator what became of the session; when it has both
 //! signatures and the release does not come, it settles. Only a verdict that checks ends it.
 
+mod at_relay;
+
 use std::time::Duration;
 
 use tokio::time::sleep;
+
+pub use at_relay::AtRelay;
 
 use super::{Cause, Patience};
 use crate::exchange::agreement::{AgreementFault, MediatorTime, SignedAgreement};
