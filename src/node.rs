@@ -5,6 +5,7 @@
 //! holding up the channel, judges liveness, and says how the session ended and what that means for
 //! this side. It decides nothing of the protocol.
 
+pub mod control;
 pub mod handle;
 pub mod settle;
 

@@ -9,6 +9,7 @@
 //! never decides what a message means, never reconnects behind its user's back, and never lets a
 //! peer that did not prove its key send a byte to the code above. `docs/protocol.md` §2.
 
+mod control;
 mod direct;
 mod duplex;
 mod grpc;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+pub use control::{ControlLink, Wire};
 pub use direct::{Listener, Reception, connect};
 pub use duplex::{Duplex, Slot, Turn};
 pub use meter::{Direction, Kind, Tally, Traffic};

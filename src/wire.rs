@@ -5,6 +5,7 @@
 //! that strictly: each message has one encoding, and any other bytes are refused, because what two
 //! readers can take differently has no place under a signature.
 
+pub mod control;
 pub mod relay;
 
 use std::sync::Arc;

@@ -231,9 +231,24 @@ pub fn read<R: Read + Seek>(
 /// # Errors
 /// As [`read`].
 pub fn scan<R: Read + Seek>(
+    reader: R,
+    schema: Schema,
+    options: &ListOptions,
+    each: impl FnMut(ScannedRow),
+) -> Result<(Columns, ListReport), ListError> {
+    scan_under(reader, schema, options, |_| {}, each)
+}
+
+/// The same, and hands the columns to `header` before the first row, for those who pass a list on while
+/// it is read.
+///
+/// # Errors
+/// As [`read`].
+pub fn scan_under<R: Read + Seek>(
     mut reader: R,
     schema: Schema,
     options: &ListOptions,
+    mut header: impl FnMut(&Columns),
     mut each: impl FnMut(ScannedRow),
 ) -> Result<(Columns, ListReport), ListError> {
     let mut scanner = Scanner {
@@ -242,6 +257,7 @@ pub fn scan<R: Read + Seek>(
         columns: None,
         chunk: Vec::with_capacity(CHUNK_ROWS),
         collector: Collector::default(),
+        header: &mut header,
         each: &mut each,
     };
     let format = match options.format {
@@ -296,6 +312,7 @@ struct Scanner<'a> {
     columns: Option<Columns>,
     chunk: Vec<Row>,
     collector: Collector,
+    header: &'a mut dyn FnMut(&Columns),
     each: &'a mut dyn FnMut(ScannedRow),
 }
 
@@ -305,7 +322,9 @@ impl Sink for Scanner<'_> {
             return Err(ListError::TooManyColumns);
         }
         self.collector.report.format = format;
-        self.columns = Some(Columns::of(header, &self.options.columns)?);
+        let columns = Columns::of(header, &self.options.columns)?;
+        (self.header)(&columns);
+        self.columns = Some(columns);
         Ok(())
     }
 

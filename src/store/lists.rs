@@ -163,6 +163,44 @@ impl Store {
         self.read(|tx| tx.each_person(kind, each))
     }
 
+    /// Some records of a list of that version, in the order in which they came into the store: those after
+    /// `after`, which is zero at first, `max` at most. Gives where the next ones begin; `None` at the end.
+    ///
+    /// Unlike [`Store::each_person`] it holds nobody up for longer than for these records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] if the list is another by now, [`Error::Altered`].
+    pub fn people_after(
+        &self,
+        kind: ListKind,
+        version: i64,
+        after: i64,
+        max: usize,
+    ) -> Result<(Vec<Person>, Option<i64>), Error> {
+        self.read(|tx| {
+            if tx.list_version(kind)? != version {
+                return Err(Error::WrongState {
+                    what: "the list",
+                    why: "it was replaced meanwhile",
+                });
+            }
+            let mut query = tx.prepare_cached(
+                "SELECT id, tag, line, sealed FROM record WHERE id > ? AND kind = ? ORDER BY id LIMIT ?",
+            )?;
+            let mut rows = query.query(params![after, number(kind), max as i64])?;
+            let (mut people, mut last) = (Vec::new(), after);
+            while let Some(row) = rows.next()? {
+                let (tag, line, sealed): (Tag, u32, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                last = row.get(0)?;
+                let text = tx.vault.open(place(&record_row(kind, &tag)), &sealed)?;
+                people.push(person::decode(&text, line).ok_or(Error::DamagedStore)?);
+            }
+            let next = (people.len() == max).then_some(last);
+            Ok((people, next))
+        })
+    }
+
     /// The hashed identities of a list; none where there is no list.
     ///
     /// # Errors

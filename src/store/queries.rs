@@ -10,6 +10,7 @@ use super::number::{ClientNumber, PeerNumber, QueryNumber};
 use super::vault::Place;
 use super::{Error, from_ms, person, to_ms};
 use crate::identity::Person;
+use crate::identity::list::Cells;
 
 /// People in one query at most; longer lists are imported.
 pub const QUERY_PEOPLE_MAX: usize = 1000;
@@ -32,6 +33,8 @@ pub struct QueryInfo {
 /// A query with its people.
 pub struct Query {
     pub info: QueryInfo,
+    /// The headers of the people's cells.
+    pub header: Vec<String>,
     pub people: Vec<Person>,
 }
 
@@ -47,7 +50,22 @@ impl Store {
         people: &[Person],
         now: Timestamp,
     ) -> Result<QueryNumber, Error> {
-        let text = encode(people)?;
+        self.submit_under(client, &[], people, now)
+    }
+
+    /// The same of people whose cells have headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::submit`].
+    pub fn submit_under(
+        &self,
+        client: ClientNumber,
+        header: &[String],
+        people: &[Person],
+        now: Timestamp,
+    ) -> Result<QueryNumber, Error> {
+        let text = encode(header, people)?;
         self.write(|tx| {
             tx.client(client)?;
             let open: i64 = tx.query_row(
@@ -204,26 +222,35 @@ impl Tx<'_> {
         let text = self
             .vault
             .open(place(&row(info.number, info.client)), &sealed)?;
-        let people = decode(&text).ok_or(Error::DamagedStore)?;
-        Ok(Query { info, people })
+        let (header, people) = decode(&text).ok_or(Error::DamagedStore)?;
+        Ok(Query {
+            info,
+            header,
+            people,
+        })
     }
 }
 
-/// For each person line (4), length (4) and record, integers big-endian.
-fn encode(people: &[Person]) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// For each person line (4), length (4) and record, integers big-endian. Headers stand before them as the
+/// cells of a record without an id on line 0, which no file has.
+fn encode(header: &[String], people: &[Person]) -> Result<Zeroizing<Vec<u8>>, Error> {
     if people.len() > QUERY_PEOPLE_MAX {
         return Err(Error::TooLong {
             what: "a query, in people,",
             max: QUERY_PEOPLE_MAX,
         });
     }
-    let texts: Vec<_> = people
-        .iter()
-        .map(person::encode)
-        .collect::<Result<_, _>>()?;
+    let title = (!header.is_empty()).then(|| Person {
+        line: 0,
+        record_id: "".into(),
+        columns: Some(Cells::new(header.iter().map(String::as_str))),
+        keys: Vec::new(),
+    });
+    let records = || title.iter().chain(people);
+    let texts: Vec<_> = records().map(person::encode).collect::<Result<_, _>>()?;
     let length = texts.iter().map(|text| text.len() + 8).sum();
     let mut out = Zeroizing::new(Vec::with_capacity(length));
-    for (person, text) in people.iter().zip(&texts) {
+    for (person, text) in records().zip(&texts) {
         out.extend_from_slice(&person.line.to_be_bytes());
         out.extend_from_slice(&(text.len() as u32).to_be_bytes());
         out.extend_from_slice(text);
@@ -231,16 +258,23 @@ fn encode(people: &[Person]) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(out)
 }
 
-fn decode(mut text: &[u8]) -> Option<Vec<Person>> {
-    let mut people = Vec::new();
+fn decode(mut text: &[u8]) -> Option<(Vec<String>, Vec<Person>)> {
+    let (mut header, mut people) = (Vec::new(), Vec::new());
     while !text.is_empty() {
         let (line, rest) = text.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
         let (record, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        people.push(person::decode(record, u32::from_be_bytes(*line))?);
+        let person = person::decode(record, u32::from_be_bytes(*line))?;
+        match people.is_empty() && person.line == 0 && person.record_id.is_empty() {
+            true => {
+                let cells = person.columns.iter().flat_map(Cells::iter);
+                header = cells.map(str::to_owned).collect();
+            }
+            false => people.push(person),
+        }
         text = rest;
     }
-    Some(people)
+    Some((header, people))
 }
 
 fn no_such(query: QueryNumber) -> Error {

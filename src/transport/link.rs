@@ -130,6 +130,11 @@ impl Fate {
         let _ = self.fault.set(error);
     }
 
+    /// Whether the stream below has ended, in whatever way.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed.load(Relaxed) || self.broken.load(Relaxed)
+    }
+
     /// Says what an error of HTTP/2 means.
     pub(super) fn blame(&self, error: &hyper::Error) -> Error {
         if let Some(fault) = self.fault.get() {

@@ -53,10 +53,12 @@ pub enum Event {
     ClientRemoved {
         client: ClientNumber,
     },
-    /// A client with an unknown key, or without the role for what it asked.
+    /// A client that is not enrolled, or without the role for what it asked; `times` since the entry
+    /// before of the same client and call.
     LoginFailed {
         client: Option<ClientNumber>,
         call: String,
+        times: u64,
     },
     ListImported {
         #[serde(with = "ListKindName")]
