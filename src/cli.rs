@@ -10,6 +10,7 @@ pub mod home;
 pub mod id;
 pub mod list_file;
 pub mod match_lists;
+pub mod node;
 pub mod output;
 mod progress;
 pub mod relay;
@@ -46,6 +47,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Match(match_lists::Args),
+    Node(node::Args),
     Relay(relay::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -72,6 +74,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Match(args) => match_lists::run(&args),
+        Command::Node(args) => node::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

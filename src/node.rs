@@ -1,13 +1,19 @@
-//! What a node does. So far: run one session with its peer over an open channel, and end it with the
-//! mediator's word ([`settle`]) where the peer walks off after the agreement.
+//! What a node does: run one session with its peer over an open channel, and end it with the
+//! mediator's word ([`settle`]) where the peer walks off after the agreement; and, as a daemon
+//! ([`daemon`]), do so with every peer when it is due, and serve clients ([`control`]).
 //!
 //! A thin shell around [`exchange::Session`]: it moves messages, gives the work to all cores without
 //! holding up the channel, judges liveness, and says how the session ended and what that means for
 //! this side. It decides nothing of the protocol.
 
+mod asking;
+pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod handle;
+mod pair;
 pub mod settle;
+pub mod window;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -263,6 +263,7 @@ fn session(store: &Store, peer: PeerNumber) {
         outcome: Outcome::CutOff,
         blame: None,
         receipt: None,
+        asked_at: now(),
         answers: &[],
     };
     store.end_session(session, &end, now()).unwrap();
@@ -287,6 +288,7 @@ fn start(
         answered: ceiling(),
         asked: ceiling(),
         approval,
+        mediator: None,
     };
     let session = store.start_session(&start, now()).unwrap();
     say(&format!("used {table}"));

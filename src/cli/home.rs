@@ -14,11 +14,13 @@ use zeroize::Zeroizing;
 use crate::pairing::{NodeId, NodeKey};
 use crate::store::key_file::{self, KEY_FILE, Protection, SealedKey, StoredKey};
 use crate::store::passphrase::{PASSPHRASE_CHARACTERS_ADVISED, Passphrase};
-use crate::store::{self, KeyFault, PassphraseFault};
+use crate::store::{self, KeyFault, PassphraseFault, Store};
 
 /// How often a person may mistype before the command ends.
 const PROMPTS_MAX: u32 = 3;
 const TERMINAL: &str = "/dev/tty";
+/// The name under which a service manager hands a node its passphrase (systemd: `LoadCredential=`).
+pub const CREDENTIAL: &str = "tacit.passphrase";
 
 /// Options of every subcommand that acts as this node.
 #[derive(Debug, Clone, Args)]
@@ -90,6 +92,54 @@ impl HomeArgs {
                 Ok(key)
             }
             Some(StoredKey::Sealed(sealed)) => self.unseal(&sealed, &home.join(KEY_FILE)),
+        }
+    }
+
+    /// Opens the key of a node that is to run, and gives the passphrase, which its store is under too.
+    ///
+    /// Taken from the file that was named, else from the credential [`CREDENTIAL`] of the service
+    /// manager, else asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load_key`](Self::load_key).
+    pub fn open_node(&self) -> Result<(NodeKey, Passphrase), Error> {
+        let home = store::home_dir(self.home.clone())?;
+        let key_file = home.join(KEY_FILE);
+        let stored = key_file::load(&home)?.ok_or(Error::NoIdentity {
+            key_file: key_file.clone(),
+        })?;
+        let given = match (&self.passphrase_file, credential()) {
+            (Some(file), _) => Some(Passphrase::from_file(file)?),
+            (None, Some(path)) => Some(Passphrase::from_credential(&path)?),
+            (None, None) => None,
+        };
+        let new_store = !Store::exists(&home)?;
+        match (stored, given) {
+            (StoredKey::Plain(key), Some(given)) => Ok((key, given)),
+            (StoredKey::Plain(key), None) if new_store => {
+                check_terminal(Error::NoTerminalToUnseal)?;
+                eprintln!("This makes the node's store. Choose a passphrase to seal it with.");
+                Ok((key, ask_twice()?))
+            }
+            (StoredKey::Plain(key), None) => {
+                check_terminal(Error::NoTerminalToUnseal)?;
+                Ok((key, ask("Passphrase for the store: ")?))
+            }
+            (StoredKey::Sealed(sealed), Some(given)) => Ok((sealed.unseal(&given)?, given)),
+            (StoredKey::Sealed(sealed), None) => {
+                check_terminal(Error::NoTerminalToUnseal)?;
+                let prompt = format!("Passphrase for {}: ", key_file.display());
+                for _ in 1..PROMPTS_MAX {
+                    let tried = ask(&prompt).and_then(|given| Ok((sealed.unseal(&given)?, given)));
+                    match tried {
+                        Err(e) if e.is_mistyping() => eprintln!("Not that one: {e}. Once more."),
+                        done => return done,
+                    }
+                }
+                let given = ask(&prompt)?;
+                Ok((sealed.unseal(&given)?, given))
+            }
         }
     }
 
@@ -200,6 +250,14 @@ impl Error {
                 })
         )
     }
+}
+
+/// Where the service manager has put the passphrase, if it has. A path is no secret; the passphrase is
+/// never in the environment.
+fn credential() -> Option<PathBuf> {
+    let directory = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
+    let path = directory.join(CREDENTIAL);
+    (directory.is_absolute() && path.exists()).then_some(path)
 }
 
 fn ask_for_new() -> Result<Passphrase, Error> {

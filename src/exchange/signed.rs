@@ -11,6 +11,7 @@ use super::requester::Asked;
 use super::settling::SettledRelease;
 use super::table::TableKey;
 use super::{ByClass, PeerMisbehaved, Role, SessionId};
+use crate::identity::HashedIdentity;
 use crate::oprf::PublicKey;
 use crate::pairing::Signature;
 use curve25519_dalek::RistrettoPoint;
@@ -36,6 +37,11 @@ impl SignedState {
             initiator_signature: self.initiator_signature?,
             responder_signature: self.responder_signature?,
         })
+    }
+
+    /// Every identity that this side asked.
+    pub fn asked(&self) -> impl Iterator<Item = &HashedIdentity> {
+        self.asked.iter().flat_map(|(_, asked)| &asked.inputs)
     }
 
     /// Checks the peer's release, opens its tables and looks this side's tags up.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::exchange::session::Progress;
+use crate::identity::Schema;
 use crate::pairing::NodeId;
 use crate::store::{self, ApprovalNumber, PeerNumber, Store};
 
@@ -59,6 +60,7 @@ pub struct Handle(Arc<Shared>);
 
 struct Shared {
     store: Arc<Store>,
+    schema: Schema,
     pairs: Mutex<Pairs>,
     changes: watch::Sender<u64>,
     wake: Notify,
@@ -72,8 +74,14 @@ struct Pairs {
 
 impl Handle {
     pub fn new(store: Arc<Store>) -> Self {
+        Self::with_schema(store, Schema::default())
+    }
+
+    /// A node that matches under `schema`.
+    pub fn with_schema(store: Arc<Store>, schema: Schema) -> Self {
         Self(Arc::new(Shared {
             store,
+            schema,
             pairs: Mutex::default(),
             changes: watch::channel(0).0,
             wake: Notify::new(),
@@ -82,6 +90,10 @@ impl Handle {
 
     pub fn store(&self) -> &Arc<Store> {
         &self.0.store
+    }
+
+    pub fn schema(&self) -> Schema {
+        self.0.schema
     }
 
     pub fn id(&self) -> NodeId {

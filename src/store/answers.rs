@@ -98,6 +98,13 @@ impl Tx<'_> {
         let text = zeroize::Zeroizing::new(
             serde_json::to_vec(&keep(query, answers)).map_err(|_| Error::DamagedStore)?,
         );
+        if query.is_none() {
+            // Only the newest count for a list that is asked again and again.
+            self.execute(
+                "DELETE FROM answer WHERE query IS NULL AND peer = ? AND id < ?",
+                params![peer, number],
+            )?;
+        }
         let mut writer = chunks::Writer::new(self, self.vault, owner(number));
         writer.part(&text)?;
         writer.finish()

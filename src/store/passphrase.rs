@@ -2,6 +2,7 @@
 //!
 //! Never an argument and never in the environment, where other processes could see it.
 
+use std::io;
 use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
@@ -62,12 +63,15 @@ impl Passphrase {
     ///
     /// Those of [`Passphrase::new`], and those of a file that cannot be read or is open to others.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
+        Self::from_line(path, &private::read_named(path, PASSPHRASE_BYTES_MAX + 2)?)
+    }
+
+    fn from_line(path: &Path, content: &[u8]) -> Result<Self, Error> {
         let fault = |fault| Error::PassphraseFile {
             path: path.into(),
             fault,
         };
-        let content = private::read_named(path, PASSPHRASE_BYTES_MAX + 2)?;
-        let text = std::str::from_utf8(&content).map_err(|_| {
+        let text = std::str::from_utf8(content).map_err(|_| {
             fault(if content.len() > PASSPHRASE_BYTES_MAX {
                 PassphraseFault::TooLong
             } else {
@@ -76,6 +80,25 @@ impl Passphrase {
         })?;
         let line = text.strip_suffix('\n').unwrap_or(text);
         Self::new(line.strip_suffix('\r').unwrap_or(line)).map_err(fault)
+    }
+
+    /// Reads a credential that the service manager hands this process: one line, as in a file. Who else
+    /// may read it is the service manager's business, which shows in no mode.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Passphrase::new`], and a credential that is not there.
+    pub fn from_credential(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Io {
+            doing: "read",
+            path: path.into(),
+            source,
+        };
+        let mut content = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX + 3));
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let most = PASSPHRASE_BYTES_MAX as u64 + 3;
+        io::Read::read_to_end(&mut io::Read::take(file, most), &mut content).map_err(failed)?;
+        Self::from_line(path, &content)
     }
 
     /// Whether it has fewer than [`PASSPHRASE_CHARACTERS_ADVISED`] characters, and so is easily guessed.

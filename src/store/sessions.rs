@@ -36,7 +36,7 @@ const AGREED: i64 = 1;
 const RELEASED: i64 = 2;
 
 /// What a session costs, before its Commitment leaves.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Start {
     pub peer: PeerNumber,
     pub role: Role,
@@ -48,6 +48,8 @@ pub struct Start {
     pub asked: ByClass<Ceiling>,
     /// The approval it uses up, where the peer's policy wants one.
     pub approval: Option<ApprovalNumber>,
+    /// The descriptor of the mediator who can settle it.
+    pub mediator: Option<String>,
 }
 
 /// How a session ended, and what came of it.
@@ -55,6 +57,8 @@ pub struct End<'a> {
     pub outcome: Outcome,
     pub blame: Option<Blame>,
     pub receipt: Option<&'a Receipt>,
+    /// When the lists were read that it asked: a list imported since was not asked.
+    pub asked_at: Timestamp,
     /// For each query, and for the standing list under `None`, what the peer answered.
     pub answers: &'a [(Option<QueryNumber>, Answers)],
 }
@@ -81,12 +85,16 @@ pub struct SessionInfo {
     pub started: Timestamp,
     /// Known once this side has signed.
     pub id: Option<SessionId>,
+    /// The descriptor of the mediator who can settle it.
+    pub mediator: Option<String>,
     pub stage: Stage,
 }
 
 #[derive(Serialize, Deserialize, Default)]
 struct Kept {
     initiator: bool,
+    #[serde(default)]
+    mediator: Option<String>,
     id: Option<String>,
     outcome: Option<Outcome>,
     blame: Option<Blame>,
@@ -118,6 +126,7 @@ impl Store {
             )?;
             let kept = Kept {
                 initiator: start.role == Role::Initiator,
+                mediator: start.mediator.clone(),
                 ..Kept::default()
             };
             tx.put_session(session, COMMITTED, &kept)?;
@@ -256,7 +265,7 @@ impl Store {
                 return Err(wrong_state());
             }
             for (query, answers) in end.answers {
-                tx.put_answers(*query, peer, session, answers, now)?;
+                tx.put_answers(*query, peer, session, answers, end.asked_at)?;
             }
             if let Some(receipt) = end.receipt {
                 let sealed = tx.vault.seal(
@@ -456,6 +465,7 @@ impl Tx<'_> {
                 peer: row.get(1)?,
                 started: from_ms(row.get(2)?)?,
                 id: kept.id.as_deref().map(session_id).transpose()?,
+                mediator: kept.mediator,
                 stage,
             });
         }

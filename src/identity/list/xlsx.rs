@@ -1,6 +1,7 @@
 //! Lists as Excel workbooks: the first visible sheet, cell by cell, without holding the sheet.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 
@@ -16,31 +17,42 @@ pub fn feed<R: Read + Seek>(reader: &mut R, sink: &mut impl Sink) -> Result<(), 
         return Err(ListError::WorkbookTooLarge);
     }
     reader.seek(SeekFrom::Start(0))?;
-    let mut workbook: Xlsx<_> = Xlsx::new(BufReader::new(reader)).map_err(unreadable)?;
+    let mut workbook: Xlsx<_> =
+        guarded(|| Xlsx::new(BufReader::new(reader)))?.map_err(unreadable)?;
     let sheet = workbook
         .sheets_metadata()
         .iter()
         .find(|sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet)
         .map(|sheet| sheet.name.clone())
         .ok_or(ListError::Empty)?;
-    let mut cells = workbook
-        .worksheet_cells_reader(&sheet)
-        .map_err(unreadable)?;
+    let mut cells = guarded(|| workbook.worksheet_cells_reader(&sheet))?.map_err(unreadable)?;
     let mut rows = SheetRows {
         row: 0,
         texts: Vec::new(),
         columns: None,
         sink,
     };
-    while let Some(cell) = cells.next_cell().map_err(unreadable)? {
-        let (row, column) = cell.get_position();
+    loop {
+        let next = guarded(|| {
+            let cell = cells.next_cell()?;
+            Ok(cell.map(|cell| (cell.get_position(), text(cell.get_value()))))
+        })?;
+        let Some(((row, column), text)) = next.map_err(unreadable)? else {
+            break;
+        };
         if row != rows.row {
             rows.end_row()?;
             rows.row = row;
         }
-        rows.take(column as usize, text(cell.get_value()))?;
+        rows.take(column as usize, text)?;
     }
     rows.end_row()
+}
+
+/// Calls the workbook library, which panics on some malformed workbooks (a cell's name so long that
+/// its column overflows, for one): to whoever has the file, it is one that cannot be read.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, ListError> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| ListError::Workbook)
 }
 
 fn unreadable(error: XlsxError) -> ListError {

@@ -316,7 +316,8 @@ const fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Settled => "settled",
         Outcome::CutOff => "cut_off",
         Outcome::NeverSettled => "never_settled",
-        Outcome::GivenUp => "given_up",
+        Outcome::Unanswered => "unanswered",
+        Outcome::TableShut => "table_shut",
         Outcome::Refused => "refused",
     }
 }

@@ -134,8 +134,10 @@ pub enum Outcome {
     CutOff,
     /// After this side signed, and it is settled that nobody gets answers.
     NeverSettled,
-    /// After this side signed, by an officer's decision and without answers.
-    GivenUp,
+    /// After this side signed, without a mediator who could settle: the peer's release did not come.
+    Unanswered,
+    /// After this side signed: the peer's table does not open under the key that it proved.
+    TableShut,
     /// The two sides are set up differently, or policy does not allow it.
     Refused,
 }

@@ -176,6 +176,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         answered: held,
         asked: held,
         approval: None,
+        mediator: None,
     };
     fails_cleanly("prepared", store, |_| reserve().map(drop));
     let (state, receipt, _) = super::whole_sessions::played(prepared(4));
@@ -204,6 +205,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         outcome: Outcome::Answered,
         blame: None,
         receipt: Some(&receipt),
+        asked_at: now(),
         answers: &[(Some(query), answers)],
     };
     // Sessions that are not signed: what a signed one gives up would make room.

@@ -59,6 +59,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
         answered: held,
         asked: held,
         approval: None,
+        mediator: None,
     };
     let session = store.start_session(&start, now()).unwrap();
     let (state, receipt, _) = super::whole_sessions::played(table);
@@ -76,6 +77,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
         outcome: Outcome::Answered,
         blame: None,
         receipt: Some(&receipt),
+        asked_at: now(),
         answers: &[(Some(query), answers)],
     };
     let while_open = place.backup();

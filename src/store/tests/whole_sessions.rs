@@ -129,6 +129,7 @@ impl Ready {
             answered: four(),
             asked: four(),
             approval: None,
+            mediator: None,
         };
         let session = self.store.start_session(&start, now());
         self.store.put_back_prepared(number)?;
@@ -136,12 +137,15 @@ impl Ready {
     }
 }
 
-const CUT_OFF: End = End {
-    outcome: Outcome::CutOff,
-    blame: Some(Blame::Peer),
-    receipt: None,
-    answers: &[],
-};
+fn cut_off() -> End<'static> {
+    End {
+        outcome: Outcome::CutOff,
+        blame: Some(Blame::Peer),
+        receipt: None,
+        asked_at: now(),
+        answers: &[],
+    }
+}
 
 #[test]
 fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
@@ -187,6 +191,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
         outcome: Outcome::Answered,
         blame: None,
         receipt: Some(&receipt),
+        asked_at: now(),
         answers: &[(Some(query), answers.clone()), (None, nothing.clone())],
     };
     store.end_session(session, &end, now()).unwrap();
@@ -216,7 +221,7 @@ fn the_budget_bounds_sessions_and_a_refused_one_spends_nothing() {
     let ready = Ready::new();
     for _ in 0..2 {
         let (session, _) = ready.start().unwrap();
-        ready.store.end_session(session, &CUT_OFF, now()).unwrap();
+        ready.store.end_session(session, &cut_off(), now()).unwrap();
     }
     for _ in 0..5 {
         assert!(matches!(ready.start(), Err(Error::OverBudget(over)) if over.elements_left == 0));
@@ -259,6 +264,7 @@ fn an_approval_is_used_up_by_one_session() {
             answered: four(),
             asked: four(),
             approval: Some(approval),
+            mediator: None,
         };
         let started = store.start_session(&start, now());
         store.put_back_prepared(table).unwrap();

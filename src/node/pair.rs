@@ -1,0 +1,1193 @@
+//! Everything between this node and one peer: prepares tables while nothing else is to do, meets the
+//! peer when a session is due or when it comes, and runs one session at a time.
+//!
+//! When both call at once, the call of the lower id goes on. What a session must keep is in the store
+//! before the message leaves that needs it ([`Books`]); a session that was signed is ended before
+//! another begins, by the peer's release or the mediator's word, also one of a process before this.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::SysRng;
+use rand_core::{Rng, UnwrapErr};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::asking::{self, Asking};
+use super::daemon::Settings;
+use super::handle::{Doing, Handle};
+use super::settle::{AtRelay, by_verdict};
+use super::{Cause, Ended, Owner, run_mediated_session};
+use crate::exchange::message::{AbortReason, Message};
+use crate::exchange::release::Receipt;
+use crate::exchange::session::{self, Outcome, Persist, Progress, Session, Standing};
+use crate::exchange::{self, ListKind, PeerMisbehaved, PreparedTable, Role, SignedState};
+use crate::identity::HashedIdentity;
+use crate::store::approvals::ApprovalState;
+use crate::store::audit::{Blame, Outcome as Kept};
+use crate::store::peers::Peer;
+use crate::store::policy::Approval;
+use crate::store::prepared::Fit;
+use crate::store::sessions::{End, SessionInfo, Stage, Start};
+use crate::store::{self, ApprovalNumber, PeerNumber, SessionNumber, TableNumber};
+use crate::transport::{self, Duplex, Limits, PinnedTls, call_over, connect, dial_through};
+
+/// Between two looks at the clock, which may be set while one waits.
+const LOOK: Duration = Duration::from_secs(60);
+/// For a peer to take the word that this is not the moment.
+const REFUSAL: Duration = Duration::from_secs(5);
+/// Refusals that may be on their way at once; beyond that a visitor is dropped without a word.
+const REFUSALS_MAX: usize = 4;
+/// How much later than the peer the node with the higher id calls: a part of the schedule, and at most this.
+const GRACE_PART: u32 = 4;
+const GRACE_MAX: Duration = Duration::from_secs(60);
+/// Between two entries in the audit log about one peer's sessions that never began.
+const REFUSED_NOTED: Duration = Duration::from_secs(60);
+/// Sessions of the past in which the last with this peer is looked for.
+const SESSIONS_LOOKED_AT: u32 = 1000;
+
+/// When the node is told to stop: the moment by which sessions must have ended.
+pub(super) type Stop = watch::Receiver<Option<Instant>>;
+
+/// The node's work with one peer.
+pub(super) struct Worker {
+    pub handle: Handle,
+    pub peer: PeerNumber,
+    pub settings: Arc<Settings>,
+    /// Channels on which the peer has opened a session.
+    pub incoming: mpsc::Receiver<Duplex>,
+    /// Goes up when something in the store has changed.
+    pub changed: watch::Receiver<u64>,
+    pub stop: Stop,
+    pub refusals: Arc<tokio::sync::Semaphore>,
+}
+
+/// What it remembers from one session to the next.
+struct Memory {
+    /// When the last session began that ended with answers, or was skipped.
+    last: Option<Timestamp>,
+    /// When the work began: what is due without a last session is due then.
+    began: Timestamp,
+    failures: u32,
+    not_before: Option<Timestamp>,
+    /// Somebody asked for a session at once.
+    wanted: bool,
+    /// Waits for an officer.
+    approval: Option<ApprovalNumber>,
+    refused_noted: Option<Instant>,
+}
+
+enum Next {
+    Stop,
+    Changed,
+    Incoming(Duplex),
+    Due,
+}
+
+/// Why there is no session, in words that name nobody.
+struct Trouble {
+    text: String,
+    not_before: Option<Timestamp>,
+}
+
+/// What a session begins with.
+struct Begun {
+    session: Session,
+    books: Books,
+    asked: HashSet<HashedIdentity>,
+    asked_at: Timestamp,
+}
+
+/// Keeps what a session must have kept.
+struct Books {
+    handle: Handle,
+    start: Start,
+    session: Option<SessionNumber>,
+    committed: Arc<AtomicBool>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        handle: Handle,
+        peer: PeerNumber,
+        settings: Arc<Settings>,
+        incoming: mpsc::Receiver<Duplex>,
+        changed: watch::Receiver<u64>,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            handle,
+            peer,
+            settings,
+            incoming,
+            changed,
+            stop,
+            refusals: Arc::new(tokio::sync::Semaphore::new(REFUSALS_MAX)),
+        }
+    }
+
+    /// Works until the node stops or the peer is removed.
+    pub(super) async fn run(mut self) {
+        let mut memory = Memory {
+            last: None,
+            began: Timestamp::now(),
+            failures: 0,
+            not_before: None,
+            wanted: false,
+            approval: None,
+            refused_noted: None,
+        };
+        match self
+            .blocking(|handle, peer| last_answered(&handle, peer))
+            .await
+        {
+            Ok(last) => memory.last = last,
+            Err(trouble) => self.failed(&mut memory, &trouble),
+        }
+        loop {
+            self.changed.borrow_and_update();
+            if self.stop.borrow().is_some() {
+                return;
+            }
+            let loaded = self
+                .blocking(|handle, peer| Ok(handle.store().peer(peer)?))
+                .await;
+            let peer = match loaded {
+                Ok(peer) => peer,
+                // Removed, or the store fails: the daemon starts a new worker when there is work again.
+                Err(trouble) => return self.failed(&mut memory, &trouble),
+            };
+            memory.wanted |= self.handle.take_at_once(self.peer);
+            if !self.finish_signed(&peer, &mut memory).await {
+                return;
+            }
+            let ready = self.prepare(&peer, &mut memory).await;
+            match self.next(&peer, &mut memory, ready).await {
+                Next::Stop => return,
+                Next::Changed => {}
+                Next::Incoming(channel) if ready => self.serve(&peer, &mut memory, channel).await,
+                Next::Incoming(channel) => self.refuse(channel),
+                Next::Due => self.call(&peer, &mut memory).await,
+            }
+        }
+    }
+
+    /// Waits for what comes first.
+    async fn next(&mut self, peer: &Peer, memory: &mut Memory, ready: bool) -> Next {
+        let due = if ready {
+            self.due(peer, memory).await
+        } else {
+            None
+        };
+        let doing = match memory.approval {
+            Some(approval) => Doing::AwaitingApproval(approval),
+            None => Doing::Nothing,
+        };
+        self.handle
+            .set(self.peer, |pair| (pair.doing, pair.next) = (doing, due));
+        let wait = due.map_or(LOOK, |due| until(due).min(LOOK));
+        let looked = due.is_none_or(|due| until(due) > LOOK);
+        tokio::select! {
+            biased;
+            () = told_to_stop(&mut self.stop) => Next::Stop,
+            channel = self.incoming.recv() => channel.map_or(Next::Stop, Next::Incoming),
+            _ = self.changed.changed() => Next::Changed,
+            () = sleep(wait) => if looked { Next::Changed } else { Next::Due },
+        }
+    }
+
+    /// When this side is to call; `None` if it cannot, or waits for an officer.
+    async fn due(&self, peer: &Peer, memory: &mut Memory) -> Option<Timestamp> {
+        let now = Timestamp::now();
+        if let Some(number) = memory.approval {
+            let state = self
+                .blocking(move |handle, _| Ok(handle.store().approval(number)?))
+                .await;
+            match state {
+                Ok(ApprovalState::Waiting) => return None,
+                Ok(ApprovalState::Refused) => {
+                    // What was refused is not asked for again before its time.
+                    (memory.last, memory.wanted) = (Some(now), false);
+                    memory.approval = None;
+                }
+                _ => memory.approval = None,
+            }
+        }
+        if peer.entry.address.is_none() && !peer.entry.by_relay {
+            return None;
+        }
+        let scheduled = peer.entry.policy.schedule_s.map(|schedule_s| {
+            let schedule = Duration::from_secs(schedule_s.into());
+            let grace = match self.handle.id() > peer.entry.id {
+                true => (schedule / GRACE_PART).min(GRACE_MAX),
+                false => Duration::ZERO,
+            };
+            // A clock that was set back makes nothing wait longer than a schedule.
+            let since = memory.last.map(|last| last.min(now));
+            since.map_or(memory.began, |last| after(last, schedule)) + grace
+        });
+        let wanted = memory.wanted.then_some(now);
+        let due = [scheduled, wanted].into_iter().flatten().min()?;
+        Some(due.max(memory.not_before.unwrap_or(due)))
+    }
+
+    /// Calls the peer and runs a session as its initiator.
+    async fn call(&mut self, peer: &Peer, memory: &mut Memory) {
+        let approval = match self.may(peer, memory).await {
+            Ok(Some(approval)) => approval,
+            Ok(None) => return,
+            Err(trouble) => return self.failed(memory, &trouble),
+        };
+        self.handle
+            .set(self.peer, |pair| pair.doing = Doing::AwaitingPeer);
+        let dialling = dial(
+            self.handle.clone(),
+            self.settings.limits.clone(),
+            peer.clone(),
+        );
+        let dialled = tokio::select! {
+            biased;
+            () = told_to_stop(&mut self.stop) => return,
+            // Whoever is there already is met first.
+            Some(channel) = self.incoming.recv() => {
+                return self.serve(peer, memory, channel).await;
+            }
+            dialled = dialling => dialled,
+        };
+        match dialled {
+            Ok(channel) => {
+                let yielded = self
+                    .session(peer, memory, Role::Initiator, channel, approval)
+                    .await;
+                if let Some(channel) = yielded {
+                    self.serve(peer, memory, channel).await;
+                }
+            }
+            Err(error) => self.failed(memory, &Trouble::from(&error)),
+        }
+    }
+
+    /// Runs a session as its responder, if policy lets it run now.
+    async fn serve(&mut self, peer: &Peer, memory: &mut Memory, channel: Duplex) {
+        match self.may(peer, memory).await {
+            Ok(Some(approval)) => {
+                self.session(peer, memory, Role::Responder, channel, approval)
+                    .await;
+            }
+            Ok(None) => self.refuse(channel),
+            Err(trouble) => {
+                self.refuse(channel);
+                self.failed(memory, &trouble);
+            }
+        }
+    }
+
+    /// Whether a session may run now: `None` while it waits for an officer; else the approval that it uses up.
+    async fn may(
+        &self,
+        peer: &Peer,
+        memory: &mut Memory,
+    ) -> Result<Option<Option<ApprovalNumber>>, Trouble> {
+        let policy = peer.entry.policy.clone();
+        let may = self.blocking(move |handle, peer| {
+            let (store, now) = (handle.store(), Timestamp::now());
+            let role = Role::Responder;
+            let terms = policy.terms(role, handle.schema()).ok_or_else(no_terms)?;
+            let asked = terms
+                .ceilings
+                .map(|_, ceilings| ceilings.of(role.other()).requested);
+            match store.check_budget(peer, asked, now) {
+                Err(store::Error::OverBudget(over)) => {
+                    return Err(Trouble {
+                        text: format!("the peer's budget here is used up: {over}"),
+                        not_before: over.resets_at,
+                    });
+                }
+                checked => checked?,
+            }
+            if policy.approval == Approval::ByItself {
+                return Ok((None, true));
+            }
+            let approval = store.ask_approval(peer, now)?;
+            let given = store.approval(approval)? == ApprovalState::Approved;
+            Ok((Some(approval), given))
+        });
+        match may.await? {
+            (approval, true) => Ok(Some(approval)),
+            (approval, false) => {
+                memory.approval = approval;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Runs one session over `channel`. Gives the channel that it made room for, if the peer called meanwhile
+    /// and its call goes before.
+    async fn session(
+        &mut self,
+        peer: &Peer,
+        memory: &mut Memory,
+        role: Role,
+        channel: Duplex,
+        approval: Option<ApprovalNumber>,
+    ) -> Option<Duplex> {
+        let entry = peer.clone();
+        let begun = self
+            .blocking(move |handle, _| begin(handle, &entry, role, approval))
+            .await;
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(trouble) => {
+                self.refuse(channel);
+                self.failed(memory, &trouble);
+                return None;
+            }
+        };
+        let Begun {
+            session,
+            mut books,
+            asked,
+            asked_at,
+        } = begun;
+        let settler = match settler(
+            &self.handle,
+            books.start.mediator.as_deref(),
+            &self.settings.limits,
+        ) {
+            Ok(settler) => settler,
+            Err(trouble) => {
+                self.refuse(channel);
+                self.put_back(books.start.table).await;
+                self.failed(memory, &trouble);
+                return None;
+            }
+        };
+        let (committed, room) = (books.committed.clone(), Arc::new(Notify::new()));
+        let goes_before = self.handle.id() > peer.entry.id;
+        let mut yielded = None;
+        let result = {
+            let (mut stop, makes_room) = (self.stop.clone(), room.clone());
+            let cancelled = async move {
+                tokio::select! {
+                    () = stopped(&mut stop) => {}
+                    () = makes_room.notified() => {}
+                }
+            };
+            let mut rng = UnwrapErr(SysRng);
+            let run = run_mediated_session(
+                session,
+                channel,
+                &mut rng,
+                &self.settings.patience,
+                &mut books,
+                settler.as_ref(),
+                cancelled,
+            );
+            tokio::pin!(run);
+            loop {
+                tokio::select! {
+                    result = &mut run => break result,
+                    Some(other) = self.incoming.recv() => {
+                        let crossed = role == Role::Initiator && goes_before && yielded.is_none()
+                            && !committed.load(Ordering::SeqCst);
+                        if crossed {
+                            yielded = Some(other);
+                            room.notify_one();
+                        } else {
+                            self.refuse(other);
+                        }
+                    }
+                }
+            }
+        };
+        let ran = Ran {
+            number: books.session,
+            started: asked_at,
+            asked,
+            table: books.start.table,
+        };
+        match result {
+            Ok(outcome) => self.answered(peer, memory, ran, outcome).await,
+            Err(ended) => {
+                self.ended(peer, memory, ran, ended, yielded.is_some())
+                    .await
+            }
+        }
+        yielded
+    }
+
+    /// Keeps the answers of a session.
+    async fn answered(&mut self, peer: &Peer, memory: &mut Memory, ran: Ran, outcome: Outcome) {
+        let Some(number) = ran.number else { return };
+        let how = match outcome.receipt.settled {
+            Some(_) => Kept::Settled,
+            None => Kept::Answered,
+        };
+        let found = Found {
+            how,
+            receipt: Some(outcome.receipt),
+            held: outcome.held,
+        };
+        let entry = peer.clone();
+        let started = ran.started;
+        let kept = self
+            .blocking(move |handle, _| keep_answers(&handle, &entry, number, &ran, found))
+            .await;
+        match kept {
+            Ok(()) => {
+                tracing::info!(peer = self.peer.number(), session = number.number(), outcome = ?how, "session ended");
+                self.succeeded(memory, started);
+            }
+            // What opens the answers is kept: the next round tries again.
+            Err(trouble) => self.failed(memory, &trouble),
+        }
+    }
+
+    /// Writes down how a session ended that gave no answers.
+    async fn ended(
+        &mut self,
+        peer: &Peer,
+        memory: &mut Memory,
+        ran: Ran,
+        ended: Ended,
+        made_room: bool,
+    ) {
+        let Some(number) = ran.number else {
+            self.put_back(ran.table).await;
+            if !made_room {
+                self.never_began(memory, &ended).await;
+            }
+            return;
+        };
+        let mediated = peer.entry.policy.mediator.is_some();
+        let how = verdict_on(&ended, mediated);
+        if let Some(how) = how {
+            let receipt = ended.receipt;
+            let kept = self
+                .blocking(move |handle, _| {
+                    let end = End {
+                        outcome: how,
+                        blame: Some(blame(&ended.cause)),
+                        receipt: receipt.as_deref(),
+                        asked_at: ran.started,
+                        answers: &[],
+                    };
+                    handle.store().end_session(number, &end, Timestamp::now())?;
+                    Ok(ended.cause)
+                })
+                .await;
+            match kept {
+                Ok(cause) => {
+                    tracing::warn!(peer = self.peer.number(), session = number.number(), outcome = ?how, %cause, "session ended");
+                    self.failed(memory, &Trouble::text(cause.to_string()));
+                }
+                Err(trouble) => self.failed(memory, &trouble),
+            }
+            if how == Kept::Unanswered && ended.standing == Standing::Released {
+                self.want_approval(peer).await;
+            }
+        } else {
+            tracing::warn!(peer = self.peer.number(), session = number.number(), cause = %ended.cause, "left signed");
+            self.failed(memory, &Trouble::text(ended.cause.to_string()));
+        }
+    }
+
+    /// A session that ended before its commitment: it cost nothing, and is in the audit log if it says
+    /// something of the peer.
+    async fn never_began(&mut self, memory: &mut Memory, ended: &Ended) {
+        let outcome = match &ended.cause {
+            Cause::Exchange(exchange::Error::TermsDiffer(_)) => Some(Kept::Refused),
+            Cause::Exchange(exchange::Error::PeerMisbehaved(_))
+            | Cause::Channel(transport::Error::Misbehaved(_)) => Some(Kept::CutOff),
+            _ => None,
+        };
+        let noted = memory
+            .refused_noted
+            .is_some_and(|at| at.elapsed() < REFUSED_NOTED);
+        if let (Some(outcome), false) = (outcome, noted) {
+            memory.refused_noted = Some(Instant::now());
+            let blame = blame(&ended.cause);
+            let noting = self.blocking(move |handle, peer| {
+                let now = Timestamp::now();
+                Ok(handle
+                    .store()
+                    .refuse_session(peer, outcome, Some(blame), now)?)
+            });
+            if let Err(trouble) = noting.await {
+                return self.failed(memory, &trouble);
+            }
+        }
+        tracing::info!(peer = self.peer.number(), cause = %ended.cause, "no session");
+        if !matches!(ended.cause, Cause::Cancelled) {
+            self.failed(memory, &Trouble::text(ended.cause.to_string()));
+        }
+    }
+
+    /// Has an officer decide before the next session: this side has opened its table to a peer that did
+    /// not open its own.
+    async fn want_approval(&self, peer: &Peer) {
+        let mut entry = peer.entry.clone();
+        entry.policy.approval = Approval::ByHand;
+        let changed = self.blocking(move |handle, peer| {
+            Ok(handle.store().change_peer(peer, &entry, Timestamp::now())?)
+        });
+        if let Err(trouble) = changed.await {
+            tracing::error!(peer = self.peer.number(), trouble = trouble.text, "policy");
+        }
+    }
+
+    /// Ends every signed session of this peer; false when the node stops meanwhile.
+    async fn finish_signed(&mut self, peer: &Peer, memory: &mut Memory) -> bool {
+        loop {
+            let signed = self
+                .blocking(|handle, peer| Ok(first_signed(&handle, peer)?))
+                .await;
+            let signed = match signed {
+                Ok(None) => return true,
+                Ok(Some(signed)) => signed,
+                Err(trouble) => {
+                    self.failed(memory, &trouble);
+                    return self.pause(self.settings.retry_max).await;
+                }
+            };
+            self.handle
+                .set(self.peer, |pair| pair.doing = Doing::Settling);
+            let number = signed.info.number;
+            let ended = match self.end_of(signed).await {
+                Some(ended) => ended,
+                None => return false,
+            };
+            let entry = peer.clone();
+            let kept = self
+                .blocking(move |handle, _| match ended {
+                    SignedEnd::Found(ran, found) => {
+                        let how = found.how;
+                        keep_answers(&handle, &entry, number, &ran, found)?;
+                        Ok(Some(how))
+                    }
+                    SignedEnd::Without(how, blame, at) => {
+                        let end = End {
+                            outcome: how,
+                            blame: Some(blame),
+                            receipt: None,
+                            asked_at: at,
+                            answers: &[],
+                        };
+                        handle.store().end_session(number, &end, Timestamp::now())?;
+                        Ok(Some(how))
+                    }
+                    SignedEnd::Open(cause) => Err(Trouble::text(cause.to_string())),
+                })
+                .await;
+            match kept {
+                Ok(how) => {
+                    tracing::info!(peer = self.peer.number(), session = number.number(), outcome = ?how, "signed session ended");
+                    if matches!(how, Some(Kept::Answered | Kept::Settled)) {
+                        self.succeeded(memory, Timestamp::now());
+                    }
+                }
+                Err(trouble) => {
+                    self.failed(memory, &trouble);
+                    if !self.pause(self.settings.retry_max).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// How a signed session ends; `None` when the node stops before that is known.
+    async fn end_of(&mut self, signed: SignedSession) -> Option<SignedEnd> {
+        let SignedSession {
+            info,
+            state,
+            agreed,
+            released,
+        } = signed;
+        let ran = Ran {
+            number: Some(info.number),
+            started: info.started,
+            asked: state.asked().copied().collect(),
+            table: TableNumber::new(0),
+        };
+        if let Some(release) = released {
+            let receipt = agreed.map(|agreement| {
+                let (initiator_release, responder_release) = match state.role {
+                    Role::Initiator => (None, Some(release.clone())),
+                    Role::Responder => (Some(release.clone()), None),
+                };
+                Receipt {
+                    agreement,
+                    initiator_release,
+                    responder_release,
+                    settled: None,
+                }
+            });
+            return Some(match state.open(&release) {
+                Ok(held) => SignedEnd::Found(
+                    ran,
+                    Found {
+                        how: Kept::Answered,
+                        receipt,
+                        held,
+                    },
+                ),
+                Err(_) => SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started),
+            });
+        }
+        let settler = match settler(
+            &self.handle,
+            info.mediator.as_deref(),
+            &self.settings.limits,
+        ) {
+            Ok(Some(settler)) => settler,
+            Ok(None) => {
+                return Some(SignedEnd::Without(
+                    Kept::Unanswered,
+                    Blame::Own,
+                    info.started,
+                ));
+            }
+            Err(trouble) => {
+                tracing::error!(
+                    peer = self.peer.number(),
+                    trouble = trouble.text,
+                    "mediator"
+                );
+                return Some(SignedEnd::Open(Cause::NoMediator));
+            }
+        };
+        let verdict = by_verdict(&state, agreed, &settler, &self.settings.patience);
+        tokio::pin!(verdict);
+        let verdict = loop {
+            tokio::select! {
+                biased;
+                () = told_to_stop(&mut self.stop) => return None,
+                verdict = &mut verdict => break verdict,
+                Some(channel) = self.incoming.recv() => self.refuse(channel),
+            }
+        };
+        Some(match verdict {
+            Ok(outcome) => SignedEnd::Found(
+                ran,
+                Found {
+                    how: Kept::Settled,
+                    receipt: Some(outcome.receipt),
+                    held: outcome.held,
+                },
+            ),
+            Err(Cause::NeverSettled) => {
+                SignedEnd::Without(Kept::NeverSettled, Blame::Channel, info.started)
+            }
+            Err(Cause::Exchange(_)) => {
+                SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started)
+            }
+            Err(cause) => SignedEnd::Open(cause),
+        })
+    }
+
+    /// Sees to the stock of tables; whether there is one for a session.
+    async fn prepare(&mut self, peer: &Peer, memory: &mut Memory) -> bool {
+        loop {
+            let entry = peer.clone();
+            let stock = self.blocking(move |handle, _| stock(&handle, &entry)).await;
+            match stock {
+                Ok(stock) if stock >= self.settings.tables.max(1) => return true,
+                Ok(_) => {}
+                Err(trouble) => {
+                    self.troubled(&trouble);
+                    return false;
+                }
+            }
+            self.handle
+                .set(self.peer, |pair| pair.doing = Doing::Preparing);
+            let entry = peer.clone();
+            let handle = self.handle.clone();
+            let mut preparing = spawn_blocking(move || prepare(&handle, &entry));
+            let prepared = loop {
+                tokio::select! {
+                    biased;
+                    () = told_to_stop(&mut self.stop) => return false,
+                    prepared = &mut preparing => break prepared,
+                    Some(channel) = self.incoming.recv() => self.refuse(channel),
+                }
+            };
+            match prepared.unwrap_or_else(|_| Err(Trouble::text("preparing a table failed".into())))
+            {
+                Ok(()) => {}
+                Err(trouble) => {
+                    self.failed(memory, &trouble);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Tells the peer that this is not the moment, in the background.
+    fn refuse(&self, mut channel: Duplex) {
+        let Ok(permit) = self.refusals.clone().try_acquire_owned() else {
+            return;
+        };
+        tokio::spawn(async move {
+            let _permit = permit;
+            let telling = async move {
+                channel.send(Message::Abort(AbortReason::NotNow)).await?;
+                channel.finish().await
+            };
+            let _ = timeout(REFUSAL, telling).await;
+        });
+    }
+
+    async fn put_back(&self, table: TableNumber) {
+        let put = self.blocking(move |handle, _| Ok(handle.store().put_back_prepared(table)?));
+        if let Err(trouble) = put.await {
+            tracing::error!(peer = self.peer.number(), trouble = trouble.text, "table");
+        }
+    }
+
+    fn succeeded(&self, memory: &mut Memory, started: Timestamp) {
+        (memory.last, memory.failures, memory.not_before) = (Some(started), 0, None);
+        (memory.wanted, memory.approval) = (false, None);
+        self.handle.set(self.peer, |pair| {
+            (pair.trouble, pair.answered) = (None, Some(Timestamp::now()));
+        });
+    }
+
+    /// Puts the next attempt off, the longer the more have failed, and by a little chance, so that two
+    /// nodes do not miss each other for ever.
+    fn failed(&self, memory: &mut Memory, trouble: &Trouble) {
+        let (first, max) = (self.settings.retry_first, self.settings.retry_max);
+        let pause = first.saturating_mul(1 << memory.failures.min(16)).min(max);
+        let chance = UnwrapErr(SysRng).next_u32() % 256;
+        memory.failures = memory.failures.saturating_add(1);
+        let pause = pause + pause * chance / 512;
+        let not_before = after(Timestamp::now(), pause);
+        memory.not_before = Some(
+            trouble
+                .not_before
+                .map_or(not_before, |at| at.max(not_before)),
+        );
+        self.troubled(trouble);
+    }
+
+    fn troubled(&self, trouble: &Trouble) {
+        self.handle.set(self.peer, |pair| {
+            pair.trouble = Some((Timestamp::now(), trouble.text.clone()));
+        });
+    }
+
+    /// Waits, turning visitors away; false when the node stops.
+    async fn pause(&mut self, pause: Duration) -> bool {
+        let over = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                biased;
+                () = told_to_stop(&mut self.stop) => return false,
+                () = sleep_until(over) => return true,
+                Some(channel) = self.incoming.recv() => self.refuse(channel),
+            }
+        }
+    }
+
+    /// Works in the store without holding up anybody else.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Handle, PeerNumber) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (handle, peer) = (self.handle.clone(), self.peer);
+        spawn_blocking(move || work(handle, peer))
+            .await
+            .unwrap_or_else(|_| Err(Trouble::text("this node failed by itself".into())))
+    }
+}
+
+/// A session that has run.
+struct Ran {
+    number: Option<SessionNumber>,
+    started: Timestamp,
+    asked: HashSet<HashedIdentity>,
+    table: TableNumber,
+}
+
+/// What a session found.
+struct Found {
+    how: Kept,
+    receipt: Option<Receipt>,
+    held: exchange::release::Held,
+}
+
+/// A signed session as the store has it.
+struct SignedSession {
+    info: SessionInfo,
+    state: SignedState,
+    agreed: Option<exchange::agreement::SignedAgreement>,
+    released: Option<exchange::release::Release>,
+}
+
+enum SignedEnd {
+    Found(Ran, Found),
+    Without(Kept, Blame, Timestamp),
+    /// It can still be ended, later.
+    Open(Cause),
+}
+
+impl Owner for Books {
+    fn keep(&mut self, state: Persist) -> io::Result<()> {
+        let (store, now) = (self.handle.store(), Timestamp::now());
+        let number = || {
+            self.session
+                .ok_or_else(|| io::Error::other("no session was started"))
+        };
+        match state {
+            Persist::TableUsed => {
+                let number = store
+                    .start_session(&self.start, now)
+                    .map_err(io::Error::other)?;
+                self.session = Some(number);
+                self.committed.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            Persist::Signed(state) => store
+                .keep_signed(number()?, &state, now)
+                .map_err(io::Error::other),
+            Persist::Agreed(_, agreed) => store
+                .keep_agreed(number()?, &agreed)
+                .map_err(io::Error::other),
+            Persist::PeerReleased(_, release) => store
+                .keep_released(number()?, &release)
+                .map_err(io::Error::other),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.handle.set(self.start.peer, |pair| {
+            pair.doing = Doing::Running(progress)
+        });
+    }
+
+    fn left_to_the_mediator(&mut self, _cause: &Cause) {
+        self.handle
+            .set(self.start.peer, |pair| pair.doing = Doing::Settling);
+    }
+}
+
+impl Trouble {
+    fn text(text: String) -> Self {
+        Self {
+            text,
+            not_before: None,
+        }
+    }
+}
+
+impl From<store::Error> for Trouble {
+    fn from(error: store::Error) -> Self {
+        Self::text(error.to_string())
+    }
+}
+
+impl From<exchange::Error> for Trouble {
+    fn from(error: exchange::Error) -> Self {
+        Self::text(error.to_string())
+    }
+}
+
+impl From<&transport::Error> for Trouble {
+    fn from(error: &transport::Error) -> Self {
+        Self::text(error.to_string())
+    }
+}
+
+fn no_terms() -> Trouble {
+    Trouble::text("the policy for this peer makes no terms".into())
+}
+
+/// Opens a channel to the peer, once.
+async fn dial(handle: Handle, limits: Limits, peer: Peer) -> Result<Duplex, transport::Error> {
+    let key = handle.store().key();
+    let tls = PinnedTls::new(key.seed(), *peer.entry.id.as_bytes())?;
+    let limits = Limits {
+        wait: limits.attempt,
+        ..limits
+    };
+    let descriptor = peer
+        .entry
+        .policy
+        .descriptor()
+        .filter(|_| peer.entry.by_relay);
+    match (descriptor, &peer.entry.address) {
+        (Some(descriptor), _) => {
+            let relay = PinnedTls::new(key.seed(), *descriptor.mediator.as_bytes())?;
+            let tunnel = dial_through(&descriptor.address, &relay, &peer.entry.id, &limits).await?;
+            call_over(tunnel, &tls, &limits).await
+        }
+        (None, Some(address)) => connect(address, &tls, &limits).await,
+        (None, None) => Err(transport::Error::AddressMalformed),
+    }
+}
+
+/// Whom to ask about a session under this descriptor.
+fn settler(
+    handle: &Handle,
+    descriptor: Option<&str>,
+    limits: &Limits,
+) -> Result<Option<AtRelay>, Trouble> {
+    let Some(text) = descriptor else {
+        return Ok(None);
+    };
+    let descriptor = text
+        .parse()
+        .map_err(|error: exchange::descriptor::InvalidDescriptor| {
+            Trouble::text(error.to_string())
+        })?;
+    let limits = Limits {
+        wait: limits.attempt,
+        ..limits.clone()
+    };
+    AtRelay::new(&descriptor, handle.store().key(), limits)
+        .map(Some)
+        .map_err(|error| Trouble::from(&error))
+}
+
+/// The sizes and the mediator that a table for this peer is made for.
+fn fit(handle: &Handle, peer: &Peer) -> Result<Fit, Trouble> {
+    let role = Role::Initiator;
+    let terms = peer
+        .entry
+        .policy
+        .terms(role, handle.schema())
+        .ok_or_else(no_terms)?;
+    Ok(Fit {
+        peer: peer.number,
+        mediator: terms.mediator,
+        held: terms.ceilings.map(|_, ceilings| ceilings.of(role).held),
+    })
+}
+
+/// How many tables there are for this peer.
+fn stock(handle: &Handle, peer: &Peer) -> Result<u32, Trouble> {
+    let list = handle.store().list(ListKind::Held)?.ok_or_else(|| {
+        // An empty list would answer no about everybody, which is not what nobody has said yet.
+        Trouble::text("no held list was imported yet, so no session runs".into())
+    })?;
+    let (ours, theirs) = (
+        hex::encode(handle.schema().digest()),
+        list.header.schema_digest,
+    );
+    if ours != theirs {
+        return Err(Trouble::text(
+            "the held list was imported under another matching schema: import it again".into(),
+        ));
+    }
+    Ok(handle.store().prepared_count(&fit(handle, peer)?)?)
+}
+
+fn prepare(handle: &Handle, peer: &Peer) -> Result<(), Trouble> {
+    let (store, fit) = (handle.store(), fit(handle, peer)?);
+    let elements = store.elements(ListKind::Held, fit.held.wide.is_some())?;
+    let mut rng = UnwrapErr(SysRng);
+    let table = PreparedTable::prepare(
+        elements.identities,
+        fit.held,
+        fit.mediator,
+        &mut rng,
+        |_| (),
+    )?;
+    match store.keep_prepared(&fit, elements.version, &table) {
+        // Imported meanwhile: the next round prepares from the new list.
+        Ok(_) | Err(store::Error::WrongState { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes a table, gathers what is asked, and sets a session up.
+fn begin(
+    handle: Handle,
+    peer: &Peer,
+    role: Role,
+    approval: Option<ApprovalNumber>,
+) -> Result<Begun, Trouble> {
+    let (store, now) = (handle.store().clone(), Timestamp::now());
+    let policy = &peer.entry.policy;
+    let terms = policy.terms(role, handle.schema()).ok_or_else(no_terms)?;
+    let Asking {
+        identities,
+        at,
+        left_out,
+    } = asking::gather(&store, peer.number, policy, now)?;
+    if left_out > 0 {
+        tracing::warn!(
+            peer = peer.number.number(),
+            left_out,
+            "queries that the ceiling has no room for wait"
+        );
+    }
+    let fit = fit(&handle, peer)?;
+    let (table, prepared) = store
+        .reserve_prepared(&fit)?
+        .ok_or_else(|| Trouble::text("no table is ready yet".into()))?;
+    let start = Start {
+        peer: peer.number,
+        role,
+        table,
+        answered: terms
+            .ceilings
+            .map(|_, ceilings| ceilings.of(role.other()).requested),
+        asked: terms
+            .ceilings
+            .map(|_, ceilings| ceilings.of(role).requested),
+        approval,
+        mediator: policy.mediator.clone(),
+    };
+    let asked = identities
+        .iter()
+        .flat_map(|(_, list)| list.iter().copied())
+        .collect();
+    let setup = session::Setup {
+        role,
+        key: store.key().clone(),
+        peer: peer.entry.id,
+        terms,
+        requested: identities,
+        table: prepared,
+    };
+    match Session::new(setup, &mut UnwrapErr(SysRng)) {
+        Ok(session) => Ok(Begun {
+            session,
+            books: Books {
+                handle,
+                start,
+                session: None,
+                committed: Arc::default(),
+            },
+            asked,
+            asked_at: at,
+        }),
+        Err(error) => {
+            store.put_back_prepared(table)?;
+            Err(error.into())
+        }
+    }
+}
+
+fn keep_answers(
+    handle: &Handle,
+    peer: &Peer,
+    number: SessionNumber,
+    ran: &Ran,
+    found: Found,
+) -> Result<(), Trouble> {
+    let store = handle.store();
+    let policy = &peer.entry.policy;
+    let schema = handle.schema();
+    let answers = asking::answers(store, peer.number, policy, schema, &ran.asked, &found.held)?;
+    let end = End {
+        outcome: found.how,
+        blame: None,
+        receipt: found.receipt.as_ref(),
+        asked_at: ran.started,
+        answers: &answers,
+    };
+    Ok(store.end_session(number, &end, Timestamp::now())?)
+}
+
+fn first_signed(handle: &Handle, peer: PeerNumber) -> Result<Option<SignedSession>, store::Error> {
+    let store = handle.store();
+    let Some(info) = store
+        .signed_sessions()?
+        .into_iter()
+        .find(|info| info.peer == peer)
+    else {
+        return Ok(None);
+    };
+    let Some(state) = store.signed_state(info.number)? else {
+        return Ok(None);
+    };
+    let (agreed, released) = store.after_signing(info.number, &state)?;
+    Ok(Some(SignedSession {
+        info,
+        state,
+        agreed,
+        released,
+    }))
+}
+
+fn last_answered(handle: &Handle, peer: PeerNumber) -> Result<Option<Timestamp>, Trouble> {
+    let sessions = handle.store().sessions(SESSIONS_LOOKED_AT)?;
+    Ok(sessions.into_iter().find_map(|info| match info.stage {
+        Stage::Ended {
+            outcome: Kept::Answered | Kept::Settled,
+            ..
+        } if info.peer == peer => Some(info.started),
+        _ => None,
+    }))
+}
+
+/// How a session without answers is written down; `None` for one that stays signed, because the
+/// mediator can still end it.
+fn verdict_on(ended: &Ended, mediated: bool) -> Option<Kept> {
+    match (&ended.cause, ended.standing) {
+        (Cause::NeverSettled, _) => Some(Kept::NeverSettled),
+        (
+            Cause::Exchange(exchange::Error::PeerMisbehaved(
+                PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted,
+            )),
+            _,
+        ) => Some(Kept::TableShut),
+        (_, Standing::Unsigned) => Some(Kept::CutOff),
+        (_, _) if mediated => None,
+        (_, _) => Some(Kept::Unanswered),
+    }
+}
+
+fn blame(cause: &Cause) -> Blame {
+    match cause {
+        Cause::Exchange(exchange::Error::PeerMisbehaved(_))
+        | Cause::Channel(transport::Error::Misbehaved(_)) => Blame::Peer,
+        Cause::Exchange(exchange::Error::TermsDiffer(_)) | Cause::NeverSettled => Blame::Nobody,
+        Cause::Exchange(exchange::Error::PeerAborted(_) | exchange::Error::TooLate { .. })
+        | Cause::Channel(_)
+        | Cause::Stalled { .. }
+        | Cause::ReleaseLate { .. } => Blame::Channel,
+        Cause::NoMediator
+        | Cause::NoTime(_)
+        | Cause::EpochOver
+        | Cause::MediatorRefused(_)
+        | Cause::MediatorMisbehaved(_) => Blame::Mediator,
+        Cause::Exchange(_) | Cause::Cancelled | Cause::NotKept(_) => Blame::Own,
+    }
+}
+
+/// Resolves when the node is told to stop.
+async fn told_to_stop(stop: &mut Stop) {
+    // The sender lives as long as the daemon; without it there is nothing left to work for.
+    let _ = stop.wait_for(Option::is_some).await;
+}
+
+/// Resolves when sessions must have ended.
+async fn stopped(stop: &mut Stop) {
+    let deadline = stop
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|deadline| *deadline);
+    if let Some(deadline) = deadline {
+        sleep_until(deadline).await;
+    }
+}
+
+fn after(at: Timestamp, pause: Duration) -> Timestamp {
+    let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+    at.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+fn until(at: Timestamp) -> Duration {
+    at.duration_since(Timestamp::now())
+        .try_into()
+        .unwrap_or(Duration::ZERO)
+}
