@@ -1,22 +1,32 @@
 //! The command line: one file a subcommand.
 
+pub mod answers;
+pub mod audit;
 pub mod bench_matching;
 pub mod check;
+pub mod client;
 pub mod completions;
 pub mod demo;
 pub mod explain;
 pub mod failure;
 pub mod home;
 pub mod id;
+pub mod list;
 pub mod list_file;
 pub mod match_lists;
 pub mod node;
+pub mod node_link;
 pub mod output;
+pub mod passphrase;
+pub mod peer;
 mod progress;
+pub mod query;
 pub mod relay;
 pub mod results;
 pub mod schema;
 mod session;
+pub mod sessions;
+pub mod status;
 pub mod table;
 mod terms;
 
@@ -38,7 +48,13 @@ To begin with:
   tacit demo                    see two invented delegations match, on this machine
   tacit id                      make this node's key; send the id, read the words over the telephone
   tacit check held.csv          see how each row of a list is read
-  tacit match --help            match with a peer";
+  tacit match --help            match with a peer
+
+With a node that runs:
+  tacit list import held held.csv    give it the lists
+  tacit peer add --help              pair it with a peer
+  tacit query --help                 ask about a person
+  tacit status                       see how it stands with its peers";
 
 #[derive(Subcommand)]
 enum Command {
@@ -49,6 +65,17 @@ enum Command {
     Match(match_lists::Args),
     Node(node::Args),
     Relay(relay::Args),
+    List(list::Args),
+    Peer(peer::Args),
+    Query(query::Args),
+    Results(answers::Args),
+    Sessions(sessions::Args),
+    Approve(sessions::ApproveArgs),
+    Refuse(sessions::RefuseArgs),
+    Status(status::Args),
+    Audit(audit::Args),
+    Client(client::Args),
+    Passphrase(passphrase::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     /// Measure
@@ -76,6 +103,17 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Match(args) => match_lists::run(&args),
         Command::Node(args) => node::run(&args),
         Command::Relay(args) => relay::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Peer(args) => peer::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Results(args) => answers::run(&args),
+        Command::Sessions(args) => sessions::run(&args),
+        Command::Approve(args) => sessions::approve(&args),
+        Command::Refuse(args) => sessions::refuse(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Client(args) => client::run(&args),
+        Command::Passphrase(args) => passphrase::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Bench(Bench::Matching(args)) => bench_matching::run(&args),

@@ -119,8 +119,7 @@ impl HomeArgs {
             (StoredKey::Plain(key), Some(given)) => Ok((key, given)),
             (StoredKey::Plain(key), None) if new_store => {
                 check_terminal(Error::NoTerminalToUnseal)?;
-                eprintln!("This makes the node's store. Choose a passphrase to seal it with.");
-                Ok((key, ask_twice()?))
+                Ok((key, new_passphrase(None)?))
             }
             (StoredKey::Plain(key), None) => {
                 check_terminal(Error::NoTerminalToUnseal)?;
@@ -178,17 +177,10 @@ impl HomeArgs {
 
     /// Makes the key; false if another process has just made one, which then counts.
     fn create(&self, home: &Path) -> Result<bool, Error> {
-        let passphrase = match (&self.passphrase_file, self.no_passphrase) {
-            (Some(file), _) => Some(Passphrase::from_file(file)?),
-            (None, true) => None,
-            (None, false) => Some(ask_for_new()?),
+        let passphrase = match self.no_passphrase {
+            true => None,
+            false => Some(new_passphrase(self.passphrase_file.as_deref())?),
         };
-        if passphrase.as_ref().is_some_and(Passphrase::is_short) {
-            eprintln!(
-                "warning: the passphrase has fewer than {PASSPHRASE_CHARACTERS_ADVISED} \
-                 characters; whoever copies the key file may guess it"
-            );
-        }
         let protection = match &passphrase {
             Some(passphrase) => Protection::Passphrase(passphrase),
             None => Protection::Plain,
@@ -260,11 +252,45 @@ fn credential() -> Option<PathBuf> {
     (directory.is_absolute() && path.exists()).then_some(path)
 }
 
+/// The passphrase that seals `key_file` now: of a file, or asked for once.
+///
+/// # Errors
+///
+/// A file that is none, or nobody to ask.
+pub fn passphrase_of_now(file: Option<&Path>, key_file: &Path) -> Result<Passphrase, Error> {
+    match file {
+        Some(file) => Ok(Passphrase::from_file(file)?),
+        None => {
+            check_terminal(Error::NoTerminalToUnseal)?;
+            ask(&format!("Passphrase of now for {}: ", key_file.display()))
+        }
+    }
+}
+
+/// A passphrase to seal something with: of a file, or asked for twice.
+///
+/// # Errors
+///
+/// A file that is none, or nobody to ask.
+pub fn new_passphrase(file: Option<&Path>) -> Result<Passphrase, Error> {
+    let passphrase = match file {
+        Some(file) => Passphrase::from_file(file)?,
+        None => ask_for_new()?,
+    };
+    if passphrase.is_short() {
+        eprintln!(
+            "warning: the passphrase has fewer than {PASSPHRASE_CHARACTERS_ADVISED} \
+             characters; whoever copies the key file may guess it"
+        );
+    }
+    Ok(passphrase)
+}
+
 fn ask_for_new() -> Result<Passphrase, Error> {
     check_terminal(Error::NoTerminalToSeal)?;
     eprintln!(
-        "This makes the node's key. Choose a passphrase to seal it with: five or six random words \
-         are good. Nobody can recover it."
+        "Choose a passphrase to seal the node's key and store with: five or six random words are good. Nobody \
+         can recover it."
     );
     for _ in 1..PROMPTS_MAX {
         match ask_twice() {

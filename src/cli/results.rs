@@ -5,6 +5,7 @@
 //! confirm, possible ones, and the rest. Files appear whole or not at all, readable by their owner
 //! alone, and never over another file unless that is asked for.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,12 +13,19 @@ use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
-use crate::cli::{Failure, table};
+use crate::cli::Failure;
+use crate::cli::table::{self, printable};
 use crate::identity::grade::PersonAnswer;
-use crate::identity::{Answer, Field, List, Person};
+use crate::identity::{Answer, Field, KeyKind, List, Person};
 
-/// The columns that every results file begins with.
-const OWN_COLUMNS: [&str; 3] = ["record_id", "answer", "keys"];
+/// The columns that every results file begins with; the last where several peers may have answered.
+const OWN_COLUMNS: [&str; 4] = ["record_id", "answer", "keys", "peer"];
+const NAME_FIELDS: [Field; 4] = [
+    Field::FullName,
+    Field::FamilyName,
+    Field::GivenName,
+    Field::Patronymic,
+];
 /// The rows and columns a sheet can have, its header among them.
 const SHEET_ROWS_MAX: usize = 1_048_576;
 
@@ -96,44 +104,94 @@ fn already_there(path: &Path) -> Failure {
     )
 }
 
-/// A requested list and the answers about its people, in order.
+/// One answer about one record.
+#[derive(Clone, Copy)]
+pub struct ResultRow<'a> {
+    pub person: &'a Person,
+    /// `None` where the record has not been asked about yet.
+    pub answer: Option<Answer>,
+    pub kinds: &'a [KeyKind],
+    /// Who answers, where several peers do.
+    pub peer: Option<&'a str>,
+}
+
+/// Answers about the people of a requested list, in order.
 pub struct Results<'a> {
-    list: &'a List,
-    /// Places in the list, sorted by answer.
-    order: Vec<usize>,
-    answers: &'a [PersonAnswer],
+    /// The headers as the list has them.
+    header: &'a [String],
+    /// Which column is the record's id, and which ones are its name.
+    id: Option<usize>,
+    name: Vec<usize>,
+    schema: Option<&'static str>,
+    left_out: u32,
+    /// Sorted by answer.
+    rows: Vec<ResultRow<'a>>,
+    /// Whether several peers may have answered.
+    of_peers: bool,
 }
 
 impl<'a> Results<'a> {
     /// Puts answers beside the list they are about: `answers[i]` is of `list.people[i]`.
     pub fn new(list: &'a List, answers: &'a [PersonAnswer]) -> Self {
-        let mut order: Vec<usize> = (0..list.people.len().min(answers.len())).collect();
-        // Stable: within one answer the list's own order stays.
-        order.sort_by_key(|place| answers[*place].answer);
+        let rows = list.people.iter().zip(answers);
+        let rows = rows.map(|(person, answer)| ResultRow {
+            person,
+            answer: Some(answer.answer),
+            kinds: &answer.kinds,
+            peer: None,
+        });
+        let place = |field| list.columns.place(field);
         Self {
-            list,
-            order,
-            answers,
+            header: list.header(),
+            id: place(Field::RecordId),
+            name: NAME_FIELDS.into_iter().filter_map(place).collect(),
+            schema: Some(list.schema.name()),
+            left_out: list.report.rows_left_out,
+            rows: sorted(rows.collect()),
+            of_peers: false,
         }
     }
 
-    /// How many records have an answer.
+    /// Answers of several peers about records whose cells have these headers.
+    pub fn of_peers(header: &'a [String], rows: Vec<ResultRow<'a>>) -> Self {
+        let place = |field| {
+            header
+                .iter()
+                .position(|name| Field::of_header(name) == Some(field))
+        };
+        Self {
+            header,
+            id: place(Field::RecordId),
+            name: NAME_FIELDS.into_iter().filter_map(place).collect(),
+            schema: None,
+            left_out: 0,
+            rows: sorted(rows),
+            of_peers: true,
+        }
+    }
+
+    /// How many rows have an answer.
     pub fn count(&self, answer: Answer) -> usize {
-        self.order
-            .iter()
-            .filter(|place| self.answers[**place].answer == answer)
-            .count()
+        self.count_of(Some(answer))
+    }
+
+    fn count_of(&self, answer: Option<Answer>) -> usize {
+        self.rows.iter().filter(|row| row.answer == answer).count()
     }
 
     /// One line: "14 asked about: 7 strong, 0 to confirm, 2 possible, 5 not held".
     pub fn count_line(&self) -> String {
-        let left_out = match self.list.report.rows_left_out {
+        let left_out = match self.left_out {
             0 => String::new(),
             count => format!("; {count} rows with errors were not asked about"),
         };
+        let waiting = match self.count_of(None) {
+            0 => String::new(),
+            count => format!("; {count} not asked about yet"),
+        };
         format!(
-            "{} asked about: {} strong, {} to confirm, {} possible, {} not found{left_out}",
-            self.order.len(),
+            "{} asked about: {} strong, {} to confirm, {} possible, {} not found{left_out}{waiting}",
+            self.rows.len() - self.count_of(None),
             self.count(Answer::Strong),
             self.count(Answer::Confirm),
             self.count(Answer::Possible),
@@ -143,16 +201,21 @@ impl<'a> Results<'a> {
 
     /// A table for eyes: id, answer, keys and the name, at most `rows_max` rows; the file has all.
     pub fn table(&self, rows_max: usize) -> String {
-        let mut table = table::with_header(["record_id", "answer", "keys", "name"]);
-        for (person, answer) in self.rows().take(rows_max) {
-            table.add_row([
-                printable(&person.record_id),
-                answer.answer.name().to_owned(),
-                keys(answer),
-                self.name(person),
-            ]);
+        let mut table = match self.of_peers {
+            true => table::with_header(["record_id", "answer", "keys", "peer", "name"]),
+            false => table::with_header(["record_id", "answer", "keys", "name"]),
+        };
+        for row in self.rows.iter().take(rows_max) {
+            let mut cells = vec![
+                printable(&row.person.record_id),
+                answer_name(row.answer).to_owned(),
+                keys(row.kinds),
+            ];
+            cells.extend(row.peer.filter(|_| self.of_peers).map(printable));
+            cells.push(self.name(row.person));
+            table.add_row(cells);
         }
-        let hidden = self.order.len().saturating_sub(rows_max);
+        let hidden = self.rows.len().saturating_sub(rows_max);
         if hidden == 0 {
             table.to_string()
         } else {
@@ -162,33 +225,55 @@ impl<'a> Results<'a> {
 
     /// The results as JSON: counts, then one object a record with the requester's own columns under `record`.
     pub fn to_json(&self) -> Value {
-        let header = self.list.header();
         let records: Vec<Value> = self
-            .rows()
-            .map(|(person, answer)| {
-                let own: Map<String, Value> = header
+            .rows
+            .iter()
+            .map(|row| {
+                let own: Map<String, Value> = self
+                    .header
                     .iter()
                     .enumerate()
-                    .map(|(place, name)| (name.clone(), json!(cell(person, place))))
+                    .map(|(place, name)| (name.clone(), json!(cell(row.person, place))))
                     .collect();
-                let keys: Vec<&str> = answer.kinds.iter().map(|kind| kind.label()).collect();
-                json!({
-                    "record_id": &*person.record_id, "answer": answer.answer.name(), "keys": keys,
-                    "line": person.line, "record": own,
-                })
+                let keys: Vec<&str> = row.kinds.iter().map(|kind| kind.label()).collect();
+                let mut record = json!({
+                    "record_id": &*row.person.record_id, "answer": answer_name(row.answer),
+                    "keys": keys, "line": row.person.line, "record": own,
+                });
+                if self.of_peers {
+                    record["peer"] = json!(row.peer);
+                }
+                record
             })
             .collect();
         let counts: Map<String, Value> = Answer::ALL
             .into_iter()
             .map(|answer| (answer.name().to_owned(), json!(self.count(answer))))
             .collect();
-        json!({
-            "schema": self.list.schema.name(),
-            "asked": self.order.len(),
-            "not_asked": self.list.report.rows_left_out,
+        let waiting = self.count_of(None);
+        let mut results = json!({
+            "asked": self.rows.len() - waiting,
+            "not_asked": self.left_out as usize + waiting,
             "counts": counts,
             "results": records,
-        })
+        });
+        if let Some(schema) = self.schema {
+            results["schema"] = schema.into();
+        }
+        results
+    }
+
+    /// Prints the results as CSV.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(self.header().iter().map(|name| for_spreadsheet(name)))?;
+        for row in &self.rows {
+            writer.write_record(self.cells(row).map(|cell| for_spreadsheet(&cell)))?;
+        }
+        writer.flush()
     }
 
     /// Writes the results: whole, for the owner alone, and never over a file that came there in between.
@@ -225,23 +310,9 @@ impl<'a> Results<'a> {
             })
     }
 
-    fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.header().iter().map(|name| for_spreadsheet(name)))?;
-        for (person, answer) in self.rows() {
-            let own = self.carried().map(|place| cell(person, place));
-            let keys = keys(answer);
-            let cells = [&*person.record_id, answer.answer.name(), keys.as_str()]
-                .into_iter()
-                .chain(own);
-            writer.write_record(cells.map(for_spreadsheet))?;
-        }
-        writer.flush()
-    }
-
     /// Every cell as text, so that no program reads a formula, a date or a number into it.
     fn write_xlsx(&self, out: &mut (impl Write + io::Seek + Send)) -> io::Result<()> {
-        if self.order.len() >= SHEET_ROWS_MAX {
+        if self.rows.len() >= SHEET_ROWS_MAX {
             return Err(io::Error::other(
                 "more rows than a sheet can have; write .csv or .json",
             ));
@@ -255,13 +326,8 @@ impl<'a> Results<'a> {
                 .write_string_with_format(0, column, name, &bold)
                 .map_err(sheet_error)?;
         }
-        for (row, (person, answer)) in (1_u32..).zip(self.rows()) {
-            let own = self.carried().map(|place| cell(person, place));
-            let keys = keys(answer);
-            let cells = [&*person.record_id, answer.answer.name(), keys.as_str()]
-                .into_iter()
-                .chain(own);
-            for (column, text) in (0_u16..).zip(cells) {
+        for (row, result) in (1_u32..).zip(&self.rows) {
+            for (column, text) in (0_u16..).zip(self.cells(result)) {
                 // A sheet's cell holds 32,767 characters.
                 let text: String = text.chars().take(32_767).collect();
                 sheet.write_string(row, column, text).map_err(sheet_error)?;
@@ -271,50 +337,62 @@ impl<'a> Results<'a> {
         workbook.save_to_writer(out).map_err(sheet_error)
     }
 
-    fn rows(&self) -> impl Iterator<Item = (&'a Person, &'a PersonAnswer)> {
-        self.order
-            .iter()
-            .map(|place| (&self.list.people[*place], &self.answers[*place]))
+    /// A row of a file.
+    fn cells<'r>(&'r self, row: &'r ResultRow<'a>) -> impl Iterator<Item = Cow<'r, str>> {
+        let ours = [
+            Cow::Borrowed(&*row.person.record_id),
+            Cow::Borrowed(answer_name(row.answer)),
+            Cow::Owned(keys(row.kinds)),
+        ];
+        let peer = self.of_peers.then(|| Cow::Borrowed(row.peer.unwrap_or("")));
+        let own = self
+            .carried()
+            .map(|place| Cow::Borrowed(cell(row.person, place)));
+        ours.into_iter().chain(peer).chain(own)
     }
 
     /// The requester's own columns that are carried through: all but the record id.
     fn carried(&self) -> impl Iterator<Item = usize> {
-        let id = self.list.columns.place(Field::RecordId);
-        (0..self.list.header().len()).filter(move |place| Some(*place) != id)
+        let id = self.id;
+        (0..self.header.len()).filter(move |place| Some(*place) != id)
     }
 
     /// Our columns, then the requester's; one that is named like ours gets "(list)" behind it.
     fn header(&self) -> Vec<String> {
+        let ours = match self.of_peers {
+            true => &OWN_COLUMNS[..],
+            false => &OWN_COLUMNS[..3],
+        };
         let own = self.carried().map(|place| {
-            let name = &self.list.header()[place];
-            if OWN_COLUMNS.contains(&name.as_str()) {
+            let name = &self.header[place];
+            if ours.contains(&name.as_str()) {
                 format!("{name} (list)")
             } else {
                 name.clone()
             }
         });
-        OWN_COLUMNS
-            .iter()
-            .map(|name| (*name).to_owned())
-            .chain(own)
-            .collect()
+        let ours = ours.iter().map(|name| (*name).to_owned());
+        ours.chain(own).collect()
     }
 
     fn name(&self, person: &Person) -> String {
-        let fields = [
-            Field::FullName,
-            Field::FamilyName,
-            Field::GivenName,
-            Field::Patronymic,
-        ];
-        let words: Vec<String> = fields
-            .into_iter()
-            .filter_map(|field| self.list.columns.place(field))
-            .map(|place| printable(cell(person, place)))
-            .filter(|word| !word.trim().is_empty())
-            .collect();
+        let words = self
+            .name
+            .iter()
+            .map(|place| printable(cell(person, *place)));
+        let words: Vec<String> = words.filter(|word| !word.trim().is_empty()).collect();
         words.join(" ")
     }
+}
+
+/// Strong answers first; within one answer the list's own order stays.
+fn sorted(mut rows: Vec<ResultRow>) -> Vec<ResultRow> {
+    rows.sort_by_key(|row| (row.answer.is_none(), row.answer));
+    rows
+}
+
+fn answer_name(answer: Option<Answer>) -> &'static str {
+    answer.map_or("not asked yet", Answer::name)
 }
 
 fn sheet_error(error: XlsxError) -> io::Error {
@@ -332,14 +410,9 @@ fn cell(person: &Person, place: usize) -> &str {
         .unwrap_or("")
 }
 
-fn keys(answer: &PersonAnswer) -> String {
-    let labels: Vec<&str> = answer.kinds.iter().map(|kind| kind.label()).collect();
+fn keys(kinds: &[KeyKind]) -> String {
+    let labels: Vec<&str> = kinds.iter().map(|kind| kind.label()).collect();
     labels.join(" ")
-}
-
-/// A cell as a terminal may see it: no control characters.
-fn printable(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 /// A cell that a spreadsheet program will not take for a formula.
@@ -371,7 +444,7 @@ mod tests {
 
     use super::*;
     use crate::identity::list::{self, ListOptions};
-    use crate::identity::{KeyKind, Role, Schema};
+    use crate::identity::{Role, Schema};
 
     fn list() -> List {
         let text = "id,surname,name,dob,answer,note\n1,Бойко,Іван,1990-02-03,a,=1+1\n2,Кравець,Петро,1991-03-04,b,+380 50\n3,Мельник,Юрій,1992-05-06,c,\"x, y\"\n";

@@ -17,7 +17,8 @@ use super::{Exit, Failure};
 use crate::exchange::session::{Outcome, Persist, Setup, Standing};
 use crate::exchange::{self, AbortReason, ByClass, PreparedTable, Role, Session, Terms};
 use crate::identity::grade::{PersonAnswer, answers};
-use crate::identity::{HashedIdentity, KeyClass, List, ListSizes, RowIssue};
+use crate::identity::header::Columns;
+use crate::identity::{HashedIdentity, KeyClass, List, ListReport, ListSizes, RowIssue};
 use crate::node::{Cause, Ended, Owner, Patience, run_session};
 use crate::pairing::{NodeId, NodeKey};
 use crate::transport::{self, Duplex};
@@ -280,13 +281,18 @@ pub fn channel_failure(error: &transport::Error) -> Failure {
 
 /// What is wrong in a list's rows, as lines for the terminal, at most `max` of them.
 pub fn row_errors(path: &Path, list: &List, max: usize) -> Vec<String> {
-    let report = &list.report;
+    row_errors_in(path, &list.report, &list.columns, max)
+}
+
+/// The same of a list that was not kept.
+pub fn row_errors_in(
+    path: &Path,
+    report: &ListReport,
+    columns: &Columns,
+    max: usize,
+) -> Vec<String> {
     let place = |issue: &RowIssue| match issue.field {
-        Some(field) => format!(
-            "line {}, column {}",
-            issue.line,
-            list.columns.header_of(field)
-        ),
+        Some(field) => format!("line {}, column {}", issue.line, columns.header_of(field)),
         None => format!("line {}", issue.line),
     };
     let mut lines: Vec<String> = report

@@ -1,6 +1,8 @@
 //! Tables for eyes, all drawn alike.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// An empty table under a header, as wide as the terminal allows.
 pub fn with_header<const N: usize>(header: [&str; N]) -> Table {
@@ -9,4 +11,25 @@ pub fn with_header<const N: usize>(header: [&str; N]) -> Table {
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
     table
+}
+
+/// A time, given in milliseconds since 1970, as people of this machine's time zone write it.
+pub fn time(ms: i64) -> String {
+    match Timestamp::from_millisecond(ms) {
+        Ok(at) => at
+            .to_zoned_datetime(TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
+        Err(_) => "?".into(),
+    }
+}
+
+/// The same where there may be none.
+pub fn time_or(ms: Option<i64>, otherwise: &str) -> String {
+    ms.map_or_else(|| otherwise.to_owned(), time)
+}
+
+/// A text as a terminal may see it: no control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }

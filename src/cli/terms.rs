@@ -69,7 +69,11 @@ pub fn ceiling_for(elements: usize) -> Option<u32> {
         .find(|ceiling| *ceiling as usize >= elements)
 }
 
-fn ceiling(text: &str) -> Result<u32, String> {
+/// Reads a ceiling, rounded up to one of the sizes.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn ceiling(text: &str) -> Result<u32, String> {
     let elements: usize = text
         .replace(['_', ' '], "")
         .parse()

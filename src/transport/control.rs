@@ -32,7 +32,7 @@ const HEADERS_BYTES_MAX: u32 = 16 << 10;
 
 /// One connection to the node.
 pub struct ControlLink {
-    client: ControlClient<Wire>,
+    wire: Wire,
     link: Link,
     fate: Arc<Fate>,
 }
@@ -81,20 +81,24 @@ impl ControlLink {
             .await
             .map_err(|error| fate.blame(&error))?;
         let link = Link::start(connection, tasks, fate.clone());
-        let origin = Uri::from_static("https://node.tacit.invalid");
         let wire = Wire {
             sender,
             fate: fate.clone(),
         };
-        let client = ControlClient::with_origin(wire, origin)
-            .max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(CONTROL_MESSAGE_BYTES_MAX);
-        Ok(Self { client, link, fate })
+        Ok(Self { wire, link, fate })
     }
 
     /// The calls.
     pub fn calls(&self) -> ControlClient<Wire> {
-        self.client.clone()
+        let origin = Uri::from_static("https://node.tacit.invalid");
+        ControlClient::with_origin(self.wire.clone(), origin)
+            .max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
+    }
+
+    /// The connection by itself, for calls of other services.
+    pub fn wire(&self) -> Wire {
+        self.wire.clone()
     }
 
     /// What broke the connection, if anything has: the cause behind a call's failing.

@@ -110,6 +110,11 @@ impl From<&identity::Person> for Person {
     }
 }
 
+/// How long a record is in a message.
+pub fn person_bytes(person: &Person) -> usize {
+    prost::Message::encoded_len(person)
+}
+
 /// A record as a client sent it, under a header of `columns` columns.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ pub const CALLS: [(&str, &[Role]); 26] = [
     ("StandingResults", OFFICER),
     ("ListSessions", READING),
     ("GetReceipt", READING),
-    ("ListApprovals", OFFICER),
+    ("ListApprovals", READING),
     ("Decide", OFFICER),
     ("GetStatus", ASKING),
     ("RunNow", ASKING),

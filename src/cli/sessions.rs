@@ -1,0 +1,144 @@
+//! `tacit sessions`, `tacit approve`, `tacit refuse`: what ran, what waits for an officer, and the decision.
+
+use serde_json::json;
+
+use super::node_link::NodeArgs;
+use super::{Exit, Failure, output, table};
+use crate::node::control::forms;
+use crate::wire::control::{self as pb, ApprovalInfo, SessionInfo};
+
+/// Show the last sessions with their outcome, and those that wait for an officer
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    node: NodeArgs,
+
+    /// How many, 1000 at most
+    #[arg(long, value_name = "COUNT", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    last: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Example:
+  tacit sessions --last 5
+
+Exit code: 0 done; 3 refused; 5 the node cannot be reached.";
+
+/// Let a session run that waits for an officer
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  tacit approve 3      tacit sessions shows which wait")]
+pub struct ApproveArgs {
+    #[command(flatten)]
+    decision: DecisionArgs,
+}
+
+/// Do not let a session run that waits for an officer
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  tacit refuse 3      tacit sessions shows which wait")]
+pub struct RefuseArgs {
+    #[command(flatten)]
+    decision: DecisionArgs,
+}
+
+#[derive(clap::Args, Debug)]
+struct DecisionArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+
+    /// The number of what waits
+    #[arg(value_name = "ID")]
+    number: i64,
+}
+
+/// Runs `tacit sessions`.
+///
+/// # Errors
+/// A node that is not there or refuses.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let node = args.node.connect()?;
+    let request = pb::ListSessionsRequest { count: args.last };
+    let sessions = node.ask(node.calls().list_sessions(request))?.sessions;
+    let waiting = node.ask(node.calls().list_approvals(pb::ListApprovalsRequest {}))?;
+    let waiting = waiting.approvals;
+    if args.json {
+        output::print(&to_json(&sessions, &waiting).to_string())?;
+        return Ok(Exit::Clean);
+    }
+    for approval in &waiting {
+        let (number, at) = (approval.number, table::time(approval.asked_ms));
+        let peer = table::printable(&approval.peer_name);
+        output::print(&match approval.approved {
+            true => format!("A session with {peer} is approved and has not begun."),
+            false => format!(
+                "A session with {peer} waits since {at}: tacit approve {number}, or tacit refuse {number}"
+            ),
+        })?;
+    }
+    if sessions.is_empty() {
+        output::print("No session yet.")?;
+        return Ok(Exit::Clean);
+    }
+    let mut shown = table::with_header(["", "peer", "begun", "ended", "outcome", "whose doing"]);
+    for session in sessions {
+        shown.add_row([
+            session.number.to_string(),
+            table::printable(&session.peer_name),
+            table::time(session.started_ms),
+            table::time_or(session.ended_ms, ""),
+            session.outcome.unwrap_or(session.stage).replace('_', " "),
+            session.blame.unwrap_or_default(),
+        ]);
+    }
+    output::print(&shown.to_string())?;
+    Ok(Exit::Clean)
+}
+
+fn to_json(sessions: &[SessionInfo], waiting: &[ApprovalInfo]) -> serde_json::Value {
+    let at = |ms: Option<i64>| ms.and_then(forms::time).map(|at| at.to_string());
+    let session = |session: &SessionInfo| {
+        json!({
+            "number": session.number, "peer": session.peer_name, "started": at(Some(session.started_ms)),
+            "id": session.id.as_ref().map(hex::encode), "stage": session.stage,
+            "ended": at(session.ended_ms), "outcome": session.outcome, "blame": session.blame,
+        })
+    };
+    let approval = |approval: &ApprovalInfo| {
+        json!({
+            "number": approval.number, "peer": approval.peer_name, "asked": at(Some(approval.asked_ms)),
+            "approved": approval.approved,
+        })
+    };
+    json!({
+        "sessions": sessions.iter().map(session).collect::<Vec<_>>(),
+        "approvals": waiting.iter().map(approval).collect::<Vec<_>>(),
+    })
+}
+
+/// Runs `tacit approve`.
+///
+/// # Errors
+/// Nothing waits under this number, or the node is not there or refuses.
+pub fn approve(args: &ApproveArgs) -> Result<Exit, Failure> {
+    decide(&args.decision, true)
+}
+
+/// Runs `tacit refuse`.
+///
+/// # Errors
+/// As [`approve`].
+pub fn refuse(args: &RefuseArgs) -> Result<Exit, Failure> {
+    decide(&args.decision, false)
+}
+
+fn decide(args: &DecisionArgs, approved: bool) -> Result<Exit, Failure> {
+    let node = args.node.connect()?;
+    let number = args.number;
+    node.ask(node.calls().decide(pb::DecideRequest { number, approved }))?;
+    output::print(if approved { "Approved." } else { "Refused." })?;
+    Ok(Exit::Clean)
+}
