@@ -4,7 +4,7 @@
 #[path = "control/node.rs"]
 mod node;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Output, Stdio};
 
 use jiff::Timestamp;
@@ -90,6 +90,62 @@ fn a_list_with_bad_rows_changes_nothing_unless_they_are_to_be_left_out() {
     let empty = node.file("empty.csv", "");
     failed(&node.run(&["list", "import", "held", &empty]), 2);
     assert!(node.ok(&["list", "show"]).contains('3'), "as it was");
+}
+
+/// The most memory that a process ever had, in MiB.
+fn peak_mib(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+/// Some minutes, and some gigabytes of disk. The client keeps a hash of each record id and strong key, to
+/// tell records that come twice; everything else passes through.
+#[test]
+#[ignore = "a measurement: run it alone, with --release"]
+fn two_million_rows_are_imported_in_bounded_memory() {
+    const ROWS: u32 = 2_000_000;
+    let node = Node::start();
+    let path = node.home().join("large.csv");
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+    writeln!(out, "id,surname,name,patronymic,dob,document_number").unwrap();
+    for n in 0..ROWS {
+        let (year, month, day) = (1950 + n % 50, 1 + n / 50 % 12, 1 + n / 600 % 28);
+        let surname: String = (0..5)
+            .map(|place| ['б', 'в', 'г', 'д', 'ж', 'к', 'м'][(n / 7_u32.pow(place) % 7) as usize])
+            .flat_map(|letter| [letter, 'а'])
+            .collect();
+        writeln!(
+            out,
+            "r-{n},{surname},Тарас,Іванович,{year}-{month:02}-{day:02},ЕК{n:07}"
+        )
+        .unwrap();
+    }
+    out.into_inner().unwrap();
+    let begun = std::time::Instant::now();
+    let mut client = node
+        .command(&["list", "import", "held", path.to_str().unwrap(), "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut client_mib = 0;
+    while client.try_wait().unwrap().is_none() {
+        client_mib = client_mib.max(peak_mib(&client.id().to_string()));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let told = json(&text(&client.wait_with_output().unwrap()));
+    let node_mib = peak_mib("self");
+    println!("{told}");
+    println!(
+        "{} s; client {client_mib} MiB, node {node_mib} MiB",
+        begun.elapsed().as_secs()
+    );
+    assert_eq!(told["people"], ROWS);
+    assert!(
+        client_mib < 700 && node_mib < 400,
+        "{client_mib} and {node_mib} MiB"
+    );
 }
 
 #[test]
