@@ -28,6 +28,8 @@ use crate::wire::control::{
 const ERRORS_SHOWN_MAX: usize = 20;
 /// Bytes of records in one message; one record alone may have more.
 const BATCH_BYTES: usize = 256 << 10;
+/// Rows between two words about how far it is.
+const ROWS_TOLD: u64 = 10_000;
 /// Messages between the file and the node.
 const MESSAGES_WAITING_MAX: usize = 4;
 
@@ -284,6 +286,7 @@ fn read_into(
         bytes: 0,
         people: 0,
     });
+    let mut read = 0_u64;
     let scanned = list::scan_under(
         file,
         schema,
@@ -303,7 +306,10 @@ fn read_into(
         },
         |row| {
             let mut sender = sender.borrow_mut();
-            rows.inc(1);
+            read += 1;
+            if read.is_multiple_of(ROWS_TOLD) {
+                rows.set_message(format!("importing the {} list: {read} rows", which.name()));
+            }
             let has_errors = row
                 .issues
                 .iter()

@@ -32,7 +32,7 @@ pub struct Args {
     /// At most 1000 people: CSV, XLSX or JSON lines
     #[arg(
         value_name = "FILE",
-        required_unless_present = "family",
+        required_unless_present_any = ["family", "withdraw", "wait"],
         conflicts_with = "family"
     )]
     file: Option<PathBuf>,

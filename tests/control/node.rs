@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl Node {
     }
 
     pub fn start_with(limits: ControlLimits) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let home = new_home();
         let store = create_store(home.path());
         ensure_owner(&store, own_user(), Timestamp::now()).unwrap();
         let handle = Handle::new(Arc::new(store));
@@ -270,6 +271,14 @@ pub fn text(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn new_home() -> TempDir {
+    let mode = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new()
+        .permissions(mode)
+        .tempdir()
+        .unwrap()
 }
 
 pub fn create_store(home: &Path) -> Store {

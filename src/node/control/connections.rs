@@ -151,8 +151,8 @@ impl Socket {
             }
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
-        // Mode 0700.
         let room = tempfile::Builder::new()
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .prefix(".s")
             .rand_bytes(4)
             .tempdir_in(folder)
