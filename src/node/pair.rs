@@ -80,6 +80,8 @@ struct Memory {
     /// Waits for an officer.
     approval: Option<ApprovalNumber>,
     refused_noted: Option<Instant>,
+    /// There was no table when it last looked, and the trouble told is why.
+    unready: bool,
 }
 
 enum Next {
@@ -141,6 +143,7 @@ impl Worker {
             wanted: false,
             approval: None,
             refused_noted: None,
+            unready: false,
         };
         match self
             .blocking(|handle, peer| last_answered(&handle, peer))
@@ -154,13 +157,21 @@ impl Worker {
             if self.stop.borrow().is_some() {
                 return;
             }
-            let loaded = self
-                .blocking(|handle, peer| Ok(handle.store().peer(peer)?))
-                .await;
-            let peer = match loaded {
-                Ok(peer) => peer,
-                // Removed, or the store fails: the daemon starts a new worker when there is work again.
-                Err(trouble) => return self.failed(&mut memory, &trouble),
+            let loaded = self.blocking(|handle, peer| match handle.store().peer(peer) {
+                Err(store::Error::NoSuch { .. }) => Ok(None),
+                peer => Ok(Some(peer?)),
+            });
+            let peer = match loaded.await {
+                Ok(Some(peer)) => peer,
+                // Removed; added again, it gets another worker.
+                Ok(None) => return,
+                Err(trouble) => {
+                    self.failed(&mut memory, &trouble);
+                    if !self.pause(self.settings.retry_max).await {
+                        return;
+                    }
+                    continue;
+                }
             };
             memory.wanted |= self.handle.take_at_once(self.peer);
             if !self.finish_signed(&peer, &mut memory).await {
@@ -186,10 +197,16 @@ impl Worker {
         };
         let doing = match memory.approval {
             Some(approval) => Doing::AwaitingApproval(approval),
+            None if ready && !can_call(peer) => Doing::AwaitingPeer,
             None => Doing::Nothing,
         };
-        self.handle
-            .set(self.peer, |pair| (pair.doing, pair.next) = (doing, due));
+        self.handle.set(self.peer, |pair| {
+            (pair.doing, pair.next) = (doing, due);
+            if ready && memory.unready {
+                pair.trouble = None;
+            }
+        });
+        memory.unready = !ready;
         let wait = due.map_or(LOOK, |due| until(due).min(LOOK));
         let looked = due.is_none_or(|due| until(due) > LOOK);
         tokio::select! {
@@ -218,7 +235,7 @@ impl Worker {
                 _ => memory.approval = None,
             }
         }
-        if peer.entry.address.is_none() && !peer.entry.by_relay {
+        if !can_call(peer) {
             return None;
         }
         let scheduled = peer.entry.policy.schedule_s.map(|schedule_s| {
@@ -929,6 +946,11 @@ async fn dial(handle: Handle, limits: Limits, peer: Peer) -> Result<Duplex, tran
         (None, Some(address)) => connect(address, &tls, &limits).await,
         (None, None) => Err(transport::Error::AddressMalformed),
     }
+}
+
+/// Whether this side knows a way to the peer; else the peer comes to it.
+fn can_call(peer: &Peer) -> bool {
+    peer.entry.address.is_some() || peer.entry.by_relay
 }
 
 /// Whom to ask about a session under this descriptor.
