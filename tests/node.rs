@@ -1,0 +1,578 @@
+//! Nodes as real processes, as two delegations run them: lists, queries and answers; a peer that goes
+//! away; approval and budget; a seized disk; and kills at any point of a session.
+
+#[path = "node/running.rs"]
+mod running;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc;
+
+use running::{Node, born, document, family_name, given_name, ids, import, introduce, people};
+use tacit::pairing::NodeKey;
+use tacit::transport::{Limits, PinnedTls, connect};
+
+/// Tries again at once.
+const QUICK: &str = "retry_seconds = 1\nretry_seconds_max = 1\n";
+
+/// An address of this machine that nobody has now.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+fn listening() -> String {
+    format!("{QUICK}listen = \"{}\"\n", free_address())
+}
+
+/// The arguments that ask about one person.
+fn about(n: u32) -> Vec<String> {
+    [
+        "query",
+        "--family",
+        &family_name(n),
+        "--given",
+        given_name(n),
+        "--born",
+        &born(n),
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn ask(node: &Node, n: u32, more: &[&str]) -> String {
+    let about = about(n);
+    let args: Vec<&str> = about
+        .iter()
+        .map(String::as_str)
+        .chain(more.iter().copied())
+        .collect();
+    node.ok(&args)
+}
+
+/// The number of a query that was submitted and not waited for.
+fn detached(node: &Node, n: u32, more: &[&str]) -> String {
+    let said = ask(node, n, &[more, &["--detach"]].concat());
+    let digits: String = said.chars().filter(char::is_ascii_digit).collect();
+    assert!(!digits.is_empty(), "{said}");
+    digits
+}
+
+#[test]
+fn two_nodes_with_10_000_records_each_answer_their_officers_and_clerks_also_after_one_was_away() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    let clients = free_address();
+    one.configure(&listening());
+    two.configure(&format!("{QUICK}clients = \"{clients}\"\n"));
+    one.start();
+    two.start();
+    introduce(&one, &two, &["--on-demand", "--schedule", "none"]);
+    import(&one, 0..10_000, 29_000..39_000);
+    import(&two, 20_000..30_000, 9_000..19_000);
+
+    // A clerk on another machine, known by a key.
+    let clerk = Node::new("");
+    two.ok(&[
+        "client", "enrol", "desk", "--role", "clerk", "--key", &clerk.id,
+    ]);
+    let there = format!("{}@{clients}", two.id);
+    let passphrase = clerk.path("passphrase").to_str().unwrap().to_owned();
+    let remote = [
+        "--node",
+        there.as_str(),
+        "--passphrase-file",
+        passphrase.as_str(),
+    ];
+    let officers = detached(&one, 20_005, &[]);
+    ask(&clerk, 5, &[&remote[..], &["--now"]].concat());
+
+    assert_eq!(two.found(None), ids(9_000..10_000));
+    one.until("the other side's session has ended", |one| {
+        one.outcomes() == ["answered"]
+    });
+    assert_eq!(one.found(None), ids(29_000..30_000));
+    assert_eq!(one.found(Some(&officers)).len(), 1);
+    let clerks = clerk.ok(&[&["results", "1", "--json"], &remote[..]].concat());
+    let clerks: serde_json::Value = serde_json::from_str(&clerks).unwrap();
+    assert_eq!(clerks["counts"]["strong"], 1, "{clerks}");
+    // The officer of that node is not the clerk.
+    let others = two.run(&["results", "1"]);
+    assert!(!others.status.success(), "a query is its clerk's own");
+
+    one.stop();
+    let waiting = detached(&two, 6, &["--now"]);
+    two.until("it says why it waits", |two| {
+        let status = two.pair_status();
+        status["trouble"]
+            .as_str()
+            .is_some_and(|trouble| trouble.contains("cannot be reached"))
+    });
+    one.start();
+    two.ok(&["query", "--wait", &waiting]);
+    assert_eq!(two.found(Some(&waiting)).len(), 1);
+
+    two.stop();
+    two.start();
+    assert_eq!(two.found(None), ids(9_000..10_000));
+    assert_eq!(two.found(Some(&waiting)).len(), 1);
+    assert_eq!(two.outcomes(), ["answered", "answered"]);
+    assert!(
+        two.ok(&["audit", "verify"]).contains("verif")
+            || two.run(&["audit", "verify"]).status.success()
+    );
+}
+
+#[test]
+fn nothing_in_the_home_of_a_stopped_node_names_anybody_on_its_lists() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    one.configure(&listening());
+    one.start();
+    two.start();
+    introduce(
+        &one,
+        &two,
+        &["--on-demand", "--schedule", "none", "--ceiling", "4096"],
+    );
+    import(&one, 0..500, 900..1_200);
+    import(&two, 1_000..1_500, 300..700);
+    ask(&two, 7, &["--now"]);
+    one.until("answered", |one| one.outcomes() == ["answered"]);
+    assert_eq!(one.found(None), ids(1_000..1_200));
+    one.stop();
+    two.stop();
+    for (node, numbers) in [(&one, [0, 499, 900, 1_000]), (&two, [1_000, 1_499, 300, 7])] {
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(node.home()).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_file() {
+                bytes.extend(std::fs::read(path).unwrap());
+            }
+        }
+        assert!(bytes.len() > 500 * 33, "the lists are there");
+        let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        let list = people(numbers.into_iter());
+        let options = tacit::identity::ListOptions::new(
+            tacit::identity::Role::Held,
+            jiff::civil::date(2026, 1, 15),
+        );
+        let list = std::io::Cursor::new(list.into_bytes());
+        let list = tacit::identity::list::read(list, Default::default(), &options, |_| ()).unwrap();
+        for (person, n) in list.people.iter().zip(numbers) {
+            for (_, key) in &person.keys {
+                assert!(!has(&key.as_bytes()[..16]), "a key of {n}");
+            }
+            for text in [
+                family_name(n),
+                family_name(n).to_uppercase(),
+                document(n),
+                born(n),
+            ] {
+                assert!(!has(text.as_bytes()), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_that_policy_wants_approved_waits_for_an_officer_on_either_side() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    one.configure(&listening());
+    one.start();
+    two.start();
+    let more = [
+        "--on-demand",
+        "--schedule",
+        "none",
+        "--ceiling",
+        "1024",
+        "--approval",
+        "by-hand",
+    ];
+    introduce(&one, &two, &more);
+    import(&one, 0..50, 0..10);
+    import(&two, 0..50, 0..60);
+    let query = detached(&two, 7, &["--now"]);
+    for node in [&two, &one] {
+        node.until("it waits for an officer", |node| {
+            node.pair_status()["doing"] == "awaiting_approval"
+        });
+        assert!(node.sessions().is_empty());
+        node.ok(&["approve", "1"]);
+    }
+    two.ok(&["query", "--wait", &query]);
+    assert_eq!(two.found(None), ids(0..50));
+    one.until("answered", |one| one.outcomes() == ["answered"]);
+    // One approval is good for one session.
+    let again = detached(&two, 8, &["--now"]);
+    two.until("it waits again", |two| {
+        two.pair_status()["doing"] == "awaiting_approval"
+    });
+    two.ok(&["refuse", "2"]);
+    two.until("it no longer waits", |two| {
+        two.pair_status()["doing"] != "awaiting_approval"
+    });
+    assert_eq!(two.outcomes(), ["answered"]);
+    assert!(two.found(Some(&again)).is_empty());
+}
+
+#[test]
+fn a_budget_is_counted_before_answers_leave_and_survives_a_restart() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    one.configure(&listening());
+    one.start();
+    two.start();
+    let more = ["--on-demand", "--schedule", "none", "--ceiling", "1024"];
+    introduce(&one, &two, &more);
+    one.ok(&["peer", "change", "theirs", "--budget-sessions", "1"]);
+    import(&one, 0..50, 0..10);
+    import(&two, 0..50, 0..60);
+    ask(&two, 7, &["--now"]);
+    one.until("answered", |one| one.outcomes() == ["answered"]);
+    one.kill();
+    one.start();
+    let refused = detached(&two, 8, &["--now"]);
+    one.until(
+        "it says that the budget is used up, and when it resets",
+        |one| {
+            let status = one.pair_status();
+            let trouble = status["trouble"].as_str().unwrap_or_default();
+            trouble.contains("budget") && trouble.contains("20")
+        },
+    );
+    two.until(
+        "it is told no more than that this is not the moment",
+        |two| {
+            let status = two.pair_status();
+            status["trouble"]
+                .as_str()
+                .is_some_and(|trouble| trouble.contains("no session now"))
+        },
+    );
+    assert!(two.found(Some(&refused)).is_empty());
+    assert_eq!(one.outcomes(), ["answered"]);
+    let used = &one.json(&["audit"]).to_string();
+    assert!(used.contains("budget_refused"), "{used}");
+}
+
+#[test]
+fn a_second_node_a_wrong_passphrase_and_a_bad_configuration_are_refused_with_a_reason() {
+    let mut node = Node::new(QUICK);
+    node.start();
+    let second = node.daemon().output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("another tacit has the store") && said.contains("tacit status"),
+        "{said}"
+    );
+    node.stop();
+
+    let right = node.path("passphrase");
+    let wrong = node.path("wrong");
+    std::fs::copy(&right, &wrong).unwrap();
+    std::fs::write(&wrong, "incorrect horse battery staple\n").unwrap();
+    let wrong = wrong.to_str().unwrap();
+    let shut = node.run(&["node", "--passphrase-file", wrong]);
+    assert_eq!(shut.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&shut.stderr).contains("wrong passphrase"));
+
+    node.configure("\nlisten = \"127.0.0.1:0\"\nmetrix = \"127.0.0.1:1\"\n");
+    for args in [&["node", "--check"][..], &["node"]] {
+        let refused = node.run(args);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(
+            said.contains("node.toml: line 3: metrix") && said.contains("did you mean metrics?"),
+            "{said}"
+        );
+    }
+    node.configure(QUICK);
+    assert!(
+        node.ok(&["node", "--check"])
+            .contains("The configuration is good.")
+    );
+    node.start();
+    let audit = node.json(&["audit"]).to_string();
+    assert!(
+        audit.contains("node_started") && audit.contains("node_stopped"),
+        "{audit}"
+    );
+}
+
+#[test]
+fn health_and_metrics_name_nobody() {
+    let mut node = Node::new("");
+    let metrics = free_address();
+    node.configure(&format!("metrics = \"{metrics}\"\n"));
+    node.start();
+    let peer = NodeKey::from_seed(&[7; 32]).id().to_string();
+    node.ok(&["peer", "add", "Kryvyi-Rih", &peer]);
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(metrics).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(get("/health").starts_with("HTTP/1.1 200"));
+    assert!(get("/elsewhere").starts_with("HTTP/1.1 404"));
+    let text = get("/metrics");
+    assert!(
+        text.contains("tacit_node_peers 1") && text.contains("budget_left_elements{peer=\"1\""),
+        "{text}"
+    );
+    assert!(!text.contains("Kryvyi") && !text.contains(&peer), "{text}");
+}
+
+#[test]
+fn a_peer_that_opens_a_hundred_sessions_holds_up_nobody_else() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    one.configure(&listening());
+    one.start();
+    two.start();
+    introduce(
+        &one,
+        &two,
+        &["--on-demand", "--schedule", "none", "--ceiling", "1024"],
+    );
+    import(&one, 0..50, 0..10);
+    import(&two, 0..50, 0..60);
+    let key = NodeKey::from_seed(&[9; 32]);
+    one.ok(&[
+        "peer",
+        "add",
+        "greedy",
+        &key.id().to_string(),
+        "--ceiling",
+        "1024",
+    ]);
+    let node: tacit::pairing::NodeId = one.id.parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sessions = runtime.block_on(async {
+        let tls = PinnedTls::new(&[9; 32], *node.as_bytes()).unwrap();
+        let calls = (0..100).map(|_| {
+            let (tls, address) = (tls.clone(), one.address.clone());
+            tokio::spawn(async move { connect(&address, &tls, &Limits::default()).await })
+        });
+        let mut sessions = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            sessions.extend(call.await.unwrap());
+        }
+        sessions
+    });
+    assert!(!sessions.is_empty());
+    ask(&two, 7, &["--now"]);
+    assert_eq!(two.found(None), ids(0..50));
+    drop(sessions);
+    // None of them got as far as a commitment, so none cost anything.
+    let greedy = one.json(&["status"])["peers"][1].clone();
+    assert_eq!(greedy["name"], "greedy");
+    assert_eq!(one.outcomes().len(), 1);
+}
+
+/// A relay process with a mediator, before a proxy that counts what passes.
+struct Mediated {
+    home: tempfile::TempDir,
+    relay: Child,
+    passed: Arc<AtomicU64>,
+    alarms: mpsc::Receiver<()>,
+    at: Arc<AtomicU64>,
+    descriptor: String,
+}
+
+impl Mediated {
+    fn start(nodes: [&Node; 2]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let tacit = |args: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tacit"));
+            command
+                .args(args)
+                .arg("--home")
+                .arg(home.path().join("home"));
+            command
+        };
+        assert!(
+            tacit(&["id", "--no-passphrase"])
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
+        let [one, two] = nodes.map(|node| node.id.as_str());
+        assert!(
+            tacit(&["relay", "enrol", one, two])
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
+        let behind = free_address();
+        let relay = tacit(&["relay", "run", "--listen", &behind.to_string()])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (passed, at) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicU64::new(u64::MAX)),
+        );
+        let (alarm, alarms) = mpsc::channel();
+        let front = proxy(behind, passed.clone(), at.clone(), alarm);
+        let described = tacit(&["relay", "descriptor", "--address", &front.to_string()])
+            .output()
+            .unwrap();
+        let descriptor = String::from_utf8(described.stdout)
+            .unwrap()
+            .trim()
+            .to_owned();
+        Self {
+            home,
+            relay,
+            passed,
+            alarms,
+            at,
+            descriptor,
+        }
+    }
+
+    /// Gives the alarm once this many more bytes have passed.
+    fn alarm_after(&self, bytes: u64) {
+        self.at.store(self.passed.load(SeqCst) + bytes, SeqCst);
+    }
+}
+
+impl Drop for Mediated {
+    fn drop(&mut self) {
+        let _ = self.relay.kill();
+        let _ = self.relay.wait();
+        let _ = &self.home;
+    }
+}
+
+fn proxy(
+    behind: SocketAddr,
+    passed: Arc<AtomicU64>,
+    at: Arc<AtomicU64>,
+    alarm: mpsc::Sender<()>,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let Ok(relay) = TcpStream::connect(behind) else {
+                continue;
+            };
+            let ends = [
+                (stream.try_clone(), relay.try_clone()),
+                (Ok(relay), Ok(stream)),
+            ];
+            for (from, to) in ends {
+                let (mut from, mut to) = (from.unwrap(), to.unwrap());
+                let (passed, at, alarm) = (passed.clone(), at.clone(), alarm.clone());
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 512];
+                    while let Ok(read @ 1..) = from.read(&mut buffer) {
+                        let now = passed.fetch_add(read as u64, SeqCst) + read as u64;
+                        let due = at.load(SeqCst);
+                        if now >= due && at.compare_exchange(due, u64::MAX, SeqCst, SeqCst).is_ok()
+                        {
+                            let _ = alarm.send(());
+                        }
+                        if to.write_all(&buffer[..read]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Both);
+                    let _ = from.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    address
+}
+
+/// How each session that was signed ended, by its id; `None` while any is open.
+fn ends(node: &Node) -> Option<BTreeMap<String, bool>> {
+    let mut ends = BTreeMap::new();
+    for session in node.sessions() {
+        let outcome = session["outcome"].as_str()?;
+        if let Some(id) = session["id"].as_str() {
+            ends.insert(id.to_owned(), matches!(outcome, "answered" | "settled"));
+        }
+    }
+    Some(ends)
+}
+
+#[test]
+fn whenever_one_node_is_killed_both_get_their_answers_or_neither_does() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    let mediated = Mediated::start([&one, &two]);
+    one.start();
+    two.start();
+    let more = [
+        "--by-relay",
+        "--mediator",
+        &mediated.descriptor,
+        "--on-demand",
+        "--schedule",
+        "none",
+        "--ceiling",
+        "1024",
+        "--budget-sessions",
+        "1000",
+        "--budget-elements",
+        "10000000",
+    ];
+    introduce(&one, &two, &more);
+    import(&one, 0..50, 100..110);
+    import(&two, 100..150, 0..60);
+    let before = mediated.passed.load(SeqCst);
+    ask(&two, 0, &["--now"]);
+    one.until("answered", |one| one.outcomes() == ["answered"]);
+    let whole = mediated.passed.load(SeqCst) - before;
+    // Twice over the whole session, then closely over its end, where signatures and releases pass.
+    let early = (1..6).map(|part| whole * part / 6);
+    let late = (0..7).map(|step| whole - 9_000 + 1_200 * step);
+    for (round, bytes) in early.chain(late).enumerate() {
+        mediated.alarm_after(bytes);
+        let query = detached(&two, 1 + round as u32, &["--now"]);
+        // Where the session was shorter than the last, nobody is killed.
+        let asked = mediated
+            .alarms
+            .recv_timeout(std::time::Duration::from_secs(20))
+            .is_ok();
+        if asked {
+            let victim = if round % 2 == 0 { &mut one } else { &mut two };
+            victim.kill();
+            victim.start();
+        }
+        // The query goes on by itself: its node asks again after the cut.
+        two.ok(&["query", "--wait", &query, "--now"]);
+        let ended = |node: &Node| ends(node).is_some();
+        one.until("every session has ended", ended);
+        two.until("every session has ended", ended);
+        let (ones, twos) = (ends(&one).unwrap(), ends(&two).unwrap());
+        for (id, answered) in &ones {
+            let other = twos.get(id).copied().unwrap_or(false);
+            assert_eq!(*answered, other, "session {id} of {}", bytes);
+        }
+        for (id, answered) in &twos {
+            let other = ones.get(id).copied().unwrap_or(false);
+            assert_eq!(*answered, other, "session {id} of {}", bytes);
+        }
+    }
+    assert_eq!(two.found(None), ids(0..50));
+    assert_eq!(one.found(None), ids(100..110));
+    for node in [&one, &two] {
+        assert!(node.run(&["audit", "verify"]).status.success());
+    }
+}
