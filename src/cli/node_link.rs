@@ -163,7 +163,12 @@ fn source_of(status: &Status) -> Option<transport::Error> {
 
 fn unreachable(error: &transport::Error) -> Failure {
     use std::io::ErrorKind;
-    use transport::Error;
+    use transport::{Error, Misbehaviour};
+    // A call on a connection that is over looks like this; between two nodes it would be a fault.
+    let error = match error {
+        Error::Misbehaved(Misbehaviour::Http2) => &Error::Gone,
+        error => error,
+    };
     let (exit, hint) = match error {
         Error::Unreachable(ErrorKind::PermissionDenied) => (
             Exit::Refused,

@@ -131,8 +131,8 @@ pub enum Error {
     },
     #[error(transparent)]
     Channel(#[from] transport::Error),
-    #[error(transparent)]
-    Store(#[from] store::Error),
+    #[error("the clients cannot be read from the store")]
+    Clients,
     /// A bug of ours: what describes the service to explorers cannot be read.
     #[error("the service's own description cannot be read")]
     Description,

@@ -17,7 +17,7 @@ use tacit::exchange::{ByClass, Ceiling, ListKind, PreparedTable, Role as Session
 use tacit::identity::HashedIdentity;
 use tacit::identity::list::Cells;
 use tacit::identity::{Answer, KeyKind, Person, Schema};
-use tacit::node::control::{Control, ControlConfig, ControlLimits, ensure_owner};
+use tacit::node::control::{Control, ControlConfig, ControlLimits, ensure_owner, forms};
 use tacit::node::handle::Handle;
 use tacit::pairing::NodeKey;
 use tacit::store::answers::{Answers, Found};
@@ -146,24 +146,18 @@ impl Node {
             .block_on(ControlLink::remote(&address, &tls, &limits))
     }
 
-    /// Enrols the key of this seed, and comes back when the service lets it in.
+    /// Enrols the key of this seed, as an officer does, and connects with it.
     pub fn enrol(&self, seed: u8, role: Role) -> (ClientNumber, ControlLink) {
         let key = Credential::Key(NodeKey::from_seed(&[seed; 32]).id());
-        let name = format!("client {seed}");
-        let number = self
-            .store()
-            .enrol(&name, role, key, Timestamp::now())
-            .unwrap();
-        self.handle.stored();
-        loop {
-            let Ok(link) = self.remote(seed) else {
-                continue;
-            };
-            match ask!(self, link, get_status(pb::GetStatusRequest {})) {
-                Err(_) if link.fault().is_some() => continue,
-                _ => return (number, link),
-            }
-        }
+        let request = pb::EnrolClientRequest {
+            name: format!("client {seed}"),
+            role: forms::role_number(role),
+            credential: Some(forms::credential_form(key)),
+        };
+        let officer = self.local();
+        let number = ask!(self, officer, enrol_client(request)).unwrap();
+        let link = self.remote(seed).unwrap();
+        (ClientNumber::new(number.number), link)
     }
 
     pub fn own_role(&self, role: Role) {

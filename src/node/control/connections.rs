@@ -69,7 +69,7 @@ impl Control {
                 let listener = TcpListener::bind(&address)
                     .await
                     .map_err(|source| Error::Address { address, source })?;
-                gate.look_at_keys().await?;
+                gate.look_at_keys().await.map_err(|_| Error::Clients)?;
                 let list = gate.clone();
                 let admits = Arc::new(move |key: &PublicKey| list.admits(key));
                 let tls = EnrolledTls::new(gate.handle.store().key().seed(), admits)?;
@@ -93,7 +93,6 @@ impl Control {
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut handshakes = VecDeque::new();
-        let mut changes = self.gate.handle.watch();
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
@@ -111,15 +110,6 @@ impl Control {
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
                 Some(_) = connections.join_next() => {}
-                changed = changes.changed(), if self.remote.is_some() => {
-                    if changed.is_err() { break; }
-                    let gate = self.gate.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = gate.look_at_keys().await {
-                            tracing::error!(%error, "the clients' keys cannot be read; those before count");
-                        }
-                    });
-                }
                 () = &mut stop => break,
             }
         }

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -31,6 +32,8 @@ const QUERIES_TOLD_MAX: usize = 1000;
 /// Parts of an exported log that wait to be taken, and the bytes of each.
 const PARTS_WAITING_MAX: usize = 2;
 const PART_BYTES: usize = 64 << 10;
+/// A session in progress changes all the time; a watcher looks again after this at the earliest.
+const WATCH_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of a head that somebody kept, at most.
 const HEAD_BYTES_MAX: usize = 1024;
 
@@ -131,6 +134,7 @@ impl Control for Desk {
         let enrolled =
             self.change(move |store| store.enrol(&name, role, credential, Timestamp::now()));
         let number = enrolled.await?.number();
+        self.0.look_at_keys().await?;
         Ok(Response::new(pb::EnrolClientReply { number }))
     }
 
@@ -161,6 +165,7 @@ impl Control for Desk {
             store.remove_client(number, Timestamp::now())
         })
         .await?;
+        self.0.look_at_keys().await?;
         Ok(Response::new(pb::RemoveClientReply {}))
     }
 
@@ -248,6 +253,7 @@ impl Control for Desk {
                         changed = changes.changed() => if changed.is_err() { return },
                         () = outgoing.closed() => return,
                     }
+                    sleep(WATCH_PAUSE).await;
                     let now = match desk.0.readmit(caller).await {
                         Ok(()) => desk.standing_of(caller, query).await,
                         Err(refusal) => Err(refusal),
@@ -546,7 +552,7 @@ fn at_most(count: u32, (max, default): (u32, u32)) -> u32 {
 async fn send_file(
     mut file: std::fs::File,
     outgoing: &mpsc::Sender<Result<pb::ExportAuditPart, Status>>,
-    limit: std::time::Duration,
+    limit: Duration,
 ) -> io::Result<()> {
     use std::io::{Read, Seek};
     file.rewind()?;

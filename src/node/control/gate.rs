@@ -55,6 +55,8 @@ pub(super) struct Gate {
     refusals: Mutex<HashMap<(Option<ClientNumber>, &'static str), Refusals>>,
     /// The keys of enrolled clients, for the TLS handshake; with each call the store is asked.
     keys: RwLock<BTreeSet<NodeId>>,
+    /// Held while they are read anew, so that what was read last counts.
+    reading_keys: tokio::sync::Mutex<()>,
     explorer: Explorer,
 }
 
@@ -87,6 +89,7 @@ impl Gate {
             counts: Mutex::default(),
             refusals: Mutex::default(),
             keys: RwLock::default(),
+            reading_keys: tokio::sync::Mutex::default(),
             explorer: Explorer::new()?,
             limits,
         })
@@ -298,14 +301,10 @@ impl Gate {
         NodeId::from_bytes(*key).is_ok_and(|id| keys.contains(&id))
     }
 
-    /// Reads from the store which keys may connect.
-    pub(super) async fn look_at_keys(&self) -> Result<(), store::Error> {
-        let store = self.handle.store().clone();
-        let read = tokio::task::spawn_blocking(move || store.clients()).await;
-        let clients = match read {
-            Ok(clients) => clients?,
-            Err(_) => return Ok(()),
-        };
+    /// Reads from the store which keys may connect: at the beginning, and when clients were changed.
+    pub(super) async fn look_at_keys(&self) -> Result<(), Status> {
+        let _reading = self.reading_keys.lock().await;
+        let clients = self.store(Store::clients).await?;
         let keys = clients.iter().filter_map(|client| match client.credential {
             Credential::Key(id) => Some(id),
             Credential::User(_) => None,
