@@ -256,7 +256,7 @@ fn a_budget_is_counted_before_answers_leave_and_survives_a_restart() {
     );
     assert!(two.found(Some(&refused)).is_empty());
     assert_eq!(one.outcomes(), ["answered"]);
-    let used = &one.json(&["audit"]).to_string();
+    let used = &one.ok(&["audit"]);
     assert!(used.contains("budget_refused"), "{used}");
 }
 
@@ -298,7 +298,7 @@ fn a_second_node_a_wrong_passphrase_and_a_bad_configuration_are_refused_with_a_r
             .contains("The configuration is good.")
     );
     node.start();
-    let audit = node.json(&["audit"]).to_string();
+    let audit = node.ok(&["audit"]);
     assert!(
         audit.contains("node_started") && audit.contains("node_stopped"),
         "{audit}"

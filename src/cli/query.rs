@@ -56,7 +56,7 @@ pub struct Args {
     now: bool,
 
     /// Stop asking a query; the answers that came stay
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["file", "family", "detach", "now"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["file", "family", "detach"])]
     withdraw: Option<i64>,
 
     /// Wait for the answers to a query that was submitted before
@@ -125,7 +125,11 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Clean);
     }
     if let Some(number) = args.wait {
-        return wait(&args.node.connect()?, number, &progress);
+        let node = args.node.connect()?;
+        if args.now {
+            run_now(&node, &progress);
+        }
+        return wait(&node, number, &progress);
     }
     let request = asked(args, &progress)?;
     let node = args.node.connect()?;

@@ -146,10 +146,10 @@ impl Worker {
             unready: false,
         };
         match self
-            .blocking(|handle, peer| last_answered(&handle, peer))
+            .blocking(|handle, peer| left_by_the_last(&handle, peer))
             .await
         {
-            Ok(last) => memory.last = last,
+            Ok((last, wanted)) => (memory.last, memory.wanted) = (last, wanted),
             Err(trouble) => self.failed(&mut memory, &trouble),
         }
         loop {
@@ -1139,15 +1139,25 @@ fn first_signed(handle: &Handle, peer: PeerNumber) -> Result<Option<SignedSessio
     }))
 }
 
-fn last_answered(handle: &Handle, peer: PeerNumber) -> Result<Option<Timestamp>, Trouble> {
-    let sessions = handle.store().sessions(SESSIONS_LOOKED_AT)?;
-    Ok(sessions.into_iter().find_map(|info| match info.stage {
+/// When the last session began that this peer answered, and whether one is wanted at once: queries that
+/// a process before this one had no session for, where no schedule will bring one.
+fn left_by_the_last(
+    handle: &Handle,
+    peer: PeerNumber,
+) -> Result<(Option<Timestamp>, bool), Trouble> {
+    let store = handle.store();
+    let policy = store.peer(peer)?.entry.policy;
+    let sessions = store.sessions(SESSIONS_LOOKED_AT)?;
+    let last = sessions.into_iter().find_map(|info| match info.stage {
         Stage::Ended {
             outcome: Kept::Answered | Kept::Settled,
             ..
         } if info.peer == peer => Some(info.started),
         _ => None,
-    }))
+    });
+    let wanted =
+        policy.on_demand && policy.schedule_s.is_none() && !store.queries_to_ask(peer)?.is_empty();
+    Ok((last, wanted))
 }
 
 /// How a session without answers is written down; `None` for one that stays signed, because the
