@@ -125,7 +125,14 @@ fn two_million_rows_are_imported_in_bounded_memory() {
     out.into_inner().unwrap();
     let begun = std::time::Instant::now();
     let mut client = node
-        .command(&["list", "import", "held", path.to_str().unwrap(), "--json"])
+        .command(&[
+            "list",
+            "import",
+            "held",
+            path.to_str().unwrap(),
+            "--json",
+            "--skip-bad-rows",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,8 +1,8 @@
 //! What a running node offers its own clients: the calls of `control.proto`. `docs/control.md`.
 //!
-//! - [`connections`]: the Unix socket and TLS, from the accept to the end;
-//! - [`gate`]: who calls, whether the role allows it ([`roles`]), and what may run at once;
-//! - [`desk`]: the calls; `importing` and `results` are the two that stream records;
+//! - `connections`: the Unix socket and TLS, from the accept to the end;
+//! - `gate`: who calls, whether the role allows it ([`roles`]), and what may run at once;
+//! - `desk`: the calls; `importing` and `results` are the two that stream records;
 //! - [`forms`]: our types as messages and back, for the node and for its clients.
 //!
 //! A caller is known by what the operating system says of the other end of the socket, or by the key it
