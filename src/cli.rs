@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand.
 
+mod asking;
 pub mod bench_matching;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+mod finish;
 pub mod home;
 pub mod id;
 pub mod list_file;
@@ -14,6 +16,7 @@ pub mod output;
 mod progress;
 pub mod relay;
 pub mod results;
+pub mod route;
 pub mod schema;
 mod session;
 pub mod table;

@@ -8,11 +8,12 @@ use rand_core::UnwrapErr;
 
 use super::list_file::today;
 use super::progress::Progress;
-use super::session::{channel_failure, exchange, graded, prepare};
+use super::session::{channel_failure, exchange, graded, prepare, session_failure};
 use super::table;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use crate::exchange::Role;
+use crate::exchange::offer::Mediator;
 use crate::exchange::session::Outcome;
 use crate::identity;
 use crate::identity::grade::PersonAnswer;
@@ -158,7 +159,7 @@ async fn run_side(
         read(delegation.held, identity::Role::Held, schema)?,
         read(delegation.requested, identity::Role::Requested, schema)?,
     );
-    let terms = terms_args.terms(schema);
+    let terms = terms_args.terms(schema, Mediator::None);
     let role = if matches!(door, Door::Listen(_)) {
         Role::Responder
     } else {
@@ -187,10 +188,13 @@ async fn run_side(
         channel,
         &Patience::default(),
         &progress,
+        |_| Ok(()),
+        None,
         std::future::pending(),
     )
-    .await?;
-    let answers = graded(&requested, &outcome, &terms, terms_args.people());
+    .await
+    .map_err(|ended| session_failure(&ended, false))?;
+    let answers = graded(&requested, &outcome.held, terms_args.people());
     Ok(Side {
         held,
         requested,
