@@ -24,7 +24,7 @@ use crate::transport::{
 const RELAY_WAIT_S: u64 = 60;
 
 /// How to meet the peer.
-#[derive(clap::Args, Debug, Clone)]
+#[derive(clap::Args, Debug, Clone, Default)]
 pub struct RouteArgs {
     /// Wait for the peer at this address of this machine
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["connect", "via"])]
