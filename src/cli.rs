@@ -48,7 +48,7 @@ enum Command {
     Id(id::IdArgs),
     Check(check::Args),
     Explain(explain::Args),
-    Match(match_lists::Args),
+    Match(Box<match_lists::Args>),
     Relay(relay::Args),
     Schema(schema::Args),
     Completions(completions::Args),

@@ -533,10 +533,9 @@ fn what_is_kept_and_was_altered_or_is_another_nodes_is_said_and_stays_where_it_i
     let _relay = home.run();
     let kept = |machine: &Machine, ending: &str| {
         let entries = std::fs::read_dir(machine.home().join("unfinished")).unwrap();
-        let paths = entries.map(|entry| entry.unwrap().path());
+        let mut paths = entries.map(|entry| entry.unwrap().path());
         paths
-            .filter(|path| path.extension().is_some_and(|found| found == ending))
-            .next()
+            .find(|path| path.extension().is_some_and(|found| found == ending))
             .unwrap()
     };
     for ending in ["match", "agreed"] {

@@ -811,7 +811,7 @@ async fn a_relay_that_restarts_in_a_session_leaves_both_sides_with_answers_or_ne
         let hosted = Hosted::start(relay::Limits::default()).await;
         let descriptor = hosted.descriptor();
         let (halted, mut halts) = tokio::sync::mpsc::unbounded_channel();
-        let mut start = |role: Role| {
+        let start = |role: Role| {
             let (go, go_on) = std::sync::mpsc::channel();
             let mut owner = Halting {
                 keeper: Keeper::default(),
