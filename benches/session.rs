@@ -6,6 +6,9 @@
 //! of five, as a ratio; with it how many cores were at work, and the peak memory of both sides
 //! together in this process.
 
+#[path = "support/sides.rs"]
+mod sides;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,11 +19,8 @@ use curve25519_dalek::traits::VartimeMultiscalarMul;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use rustix::time::{ClockId, clock_gettime};
-use tacit::exchange::offer::{Ceilings, Mediator, SettlingWindow};
-use tacit::exchange::session::{Outcome, Persist, Progress, Setup};
-use tacit::exchange::{ByClass, Ceiling, PreparedTable, Role, Session, Terms};
-use tacit::identity::HashedIdentity;
-use tacit::node::{Owner, Patience, run_session};
+use sides::{exchange, side, terms};
+use tacit::exchange::Role;
 use tacit::oprf::{HASH_TO_GROUP, finalize, hash_to_group, random_scalar};
 use tacit::pairing::NodeKey;
 use tacit::transport::{Direction, Limits, Listener, PinnedTls, connect};
@@ -88,18 +88,7 @@ impl Run {
 
 fn run(elements: u32) -> Run {
     let floor = floor_per_element() * elements * 2;
-    let ceiling = Ceiling::new(elements).expect("a ceiling");
-    let terms = Terms {
-        schema_name: "bench".into(),
-        schema_digest: [0; 32],
-        mediator: Mediator::None,
-        ceilings: ByClass {
-            narrow: Ceilings::all(ceiling),
-            wide: None,
-        },
-        window: SettlingWindow::DEFAULT,
-        reference: String::new(),
-    };
+    let terms = terms(elements);
     let keys = [Role::Initiator, Role::Responder]
         .map(|role| Arc::new(NodeKey::from_seed(&[role.byte(); 32])));
     let [initiator, responder] = [keys[0].clone(), keys[1].clone()];
@@ -151,61 +140,6 @@ fn run(elements: u32) -> Run {
         exchange_cores: cores(cpu_end - cpu_prepared, wall - wall_prepared),
         bytes,
     }
-}
-
-fn side(
-    role: Role,
-    terms: &Terms,
-    key: &Arc<NodeKey>,
-    peer: &NodeKey,
-    from: u32,
-    elements: u32,
-) -> Session {
-    let list = |from: u32| {
-        let identity = |n: u32| {
-            let mut bytes = [0; 32];
-            bytes[..4].copy_from_slice(&n.to_be_bytes());
-            HashedIdentity::from_bytes(bytes)
-        };
-        ByClass {
-            narrow: (from..from + elements).map(identity).collect(),
-            wide: None,
-        }
-    };
-    let rng = &mut UnwrapErr(SysRng);
-    let ceilings = terms.ceilings.map(|_, ceilings| ceilings.of(role).held);
-    let table =
-        PreparedTable::prepare(list(from), ceilings, terms.mediator, rng, |_| ()).expect("fits");
-    let setup = Setup {
-        role,
-        key: key.clone(),
-        peer: peer.id(),
-        terms: terms.clone(),
-        requested: list(from),
-        table,
-    };
-    Session::new(setup, rng).expect("fits")
-}
-
-async fn exchange(session: Session, channel: tacit::transport::Duplex) -> Outcome {
-    struct Nobody;
-    impl Owner for Nobody {
-        fn keep(&mut self, _: Persist) -> std::io::Result<()> {
-            Ok(())
-        }
-        fn progress(&mut self, _: Progress) {}
-    }
-    let rng = &mut UnwrapErr(SysRng);
-    run_session(
-        session,
-        channel,
-        rng,
-        &Patience::default(),
-        &mut Nobody,
-        std::future::pending(),
-    )
-    .await
-    .expect("an honest session")
 }
 
 /// What the group operations of one element cost on one core: it is prepared, asked, answered with

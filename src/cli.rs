@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 pub mod answers;
+mod asking;
 pub mod audit;
 pub mod bench_matching;
 pub mod check;
@@ -9,6 +10,7 @@ pub mod completions;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+mod finish;
 pub mod home;
 pub mod id;
 pub mod list;
@@ -23,6 +25,7 @@ mod progress;
 pub mod query;
 pub mod relay;
 pub mod results;
+pub mod route;
 pub mod schema;
 mod session;
 pub mod sessions;
@@ -62,7 +65,7 @@ enum Command {
     Id(id::IdArgs),
     Check(check::Args),
     Explain(explain::Args),
-    Match(match_lists::Args),
+    Match(Box<match_lists::Args>),
     Node(node::Args),
     Relay(relay::Args),
     List(list::Args),

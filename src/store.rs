@@ -6,6 +6,7 @@
 //! protocol. Every value that is personal or secret is sealed (`vault`) under a data key that a
 //! passphrase opens (`unlock`); in the open are numbers of rows, times, states, and the budget's sums.
 //!
+//! A home without a database has the sessions that `tacit match` left [`unfinished`].
 //! A relay's home has, beside its key, who may use it ([`enrolled`]), its settling keys
 //! ([`settling_keys`]) and what it settled ([`settlements`]), sealed under the key ([`home_seal`]).
 //!
@@ -35,6 +36,7 @@ mod seal;
 pub mod sessions;
 pub mod settlements;
 pub mod settling_keys;
+pub mod unfinished;
 mod unlock;
 mod vault;
 

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
+use tonic::Code;
 
 pub use control::{ControlLink, Wire};
 pub use direct::{Listener, Reception, connect};
@@ -148,6 +149,19 @@ pub enum Error {
     /// The peer broke the rules of the channel.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(#[from] Misbehaviour),
+}
+
+impl Error {
+    /// Whether another try, a little later, may do.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Gone | Self::HandshakeTimedOut => true,
+            Self::Refused { code } => {
+                [Code::NotFound, Code::Unavailable, Code::Aborted].contains(&Code::from_i32(*code))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Which rule of the channel the peer broke.

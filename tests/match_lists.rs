@@ -683,7 +683,7 @@ fn a_mistyped_peer_an_address_without_a_port_and_one_that_is_taken_are_bad_input
 }
 
 #[test]
-fn the_demo_shows_both_sides_answers_and_the_eavesdroppers_view() {
+fn the_demo_shows_both_sides_answers_what_others_saw_and_a_session_that_the_mediator_settled() {
     let output = tacit(&["demo"]);
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).expect("text");
@@ -696,6 +696,12 @@ fn the_demo_shows_both_sides_answers_and_the_eavesdroppers_view() {
         "{said}"
     );
     assert!(said.contains("What an eavesdropper saw"), "{said}");
+    assert!(said.contains("What the relay saw"), "{said}");
+    assert!(said.contains("has settled 1 session"), "{said}");
+    // Once by release, and once more after one side was killed.
+    for learnt in ["Delegation B holds 9.", "Delegation A holds 7."] {
+        assert_eq!(said.matches(learnt).count(), 2, "{said}");
+    }
     // Every kind of message has the same number and size in both sessions.
     let kinds = said
         .lines()

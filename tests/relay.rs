@@ -12,15 +12,16 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sides::{Clock, Disk, answers, bytes, key, mediator_key, session, terms};
 use tacit::exchange::Role;
+use tacit::exchange::descriptor::Descriptor;
 use tacit::exchange::offer::Mediator;
-use tacit::exchange::session::{Outcome, Persist, Progress};
+use tacit::exchange::session::{Outcome, Persist, Progress, Standing};
 use tacit::node::settle::{AtRelay, Settler};
 use tacit::node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use tacit::pairing::{NodeId, NodeKey};
 use tacit::relay::{self, Relay, serve};
 use tacit::store::enrolled;
 use tacit::transport::{
-    Duplex, Error, Limits, PinnedTls, PublicKey, RelayLink, call_over, dial_through,
+    Duplex, Error, Limits, PinnedTls, PublicKey, RelayLink, Tunnel, call_over, dial_through,
     listen_through, serve_over,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -54,6 +55,15 @@ impl Hosted {
     }
 
     async fn start_in(home: tempfile::TempDir, at: SocketAddr, limits: relay::Limits) -> Self {
+        Self::start_draining(home, at, limits, Duration::ZERO).await
+    }
+
+    async fn start_draining(
+        home: tempfile::TempDir,
+        at: SocketAddr,
+        limits: relay::Limits,
+        drain: Duration,
+    ) -> Self {
         let clock = Clock::new();
         let now = move || clock.0.load(std::sync::atomic::Ordering::SeqCst);
         let relay = Relay::open(home.path(), mediator_key(), Arc::new(now), limits).unwrap();
@@ -63,7 +73,7 @@ impl Hosted {
         let stopped = async {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(serve(relay.clone(), listener, stopped, Duration::ZERO));
+        let task = tokio::spawn(serve(relay.clone(), listener, stopped, drain));
         Self {
             home,
             relay,
@@ -77,6 +87,10 @@ impl Hosted {
         let _ = self.stop.take().unwrap().send(());
         self.task.await.unwrap();
         (self.home, self.address)
+    }
+
+    fn descriptor(&self) -> Descriptor {
+        self.relay.settling().descriptor(&self.address()).unwrap()
     }
 
     fn address(&self) -> String {
@@ -121,12 +135,11 @@ fn limits() -> Limits {
 
 /// A node's questions to the mediator of this relay.
 fn asking(hosted: &Hosted, own: u8) -> AtRelay {
-    let descriptor = hosted
-        .relay
-        .settling()
-        .descriptor(&hosted.address())
-        .unwrap();
-    AtRelay::new(&descriptor, &NodeKey::from_seed(&[own; 32]), limits()).unwrap()
+    asking_at(&hosted.descriptor(), own)
+}
+
+fn asking_at(descriptor: &Descriptor, own: u8) -> AtRelay {
+    AtRelay::new(descriptor, &NodeKey::from_seed(&[own; 32]), limits()).unwrap()
 }
 
 /// Keeps in memory; dies, as if killed, when it is about to keep what `dies_at` names.
@@ -157,11 +170,18 @@ impl Owner for Keeper {
 /// One node's whole session through the relay. Node 1 of [`sides`] is initiator, and dials if its id
 /// is the lower one; who dials and who initiates are separate matters.
 async fn node(hosted: &Hosted, role: Role, keeper: &mut Keeper) -> Result<Outcome, Ended> {
+    node_at(&hosted.descriptor(), role, keeper).await
+}
+
+async fn node_at(
+    descriptor: &Descriptor,
+    role: Role,
+    owner: &mut impl Owner,
+) -> Result<Outcome, Ended> {
     let (own, peer) = (role.byte(), role.other().byte());
-    let mediator = hosted.relay.settling().descriptor("").unwrap().terms();
-    let terms = terms(mediator.unwrap(), 32);
+    let terms = terms(descriptor.terms().unwrap(), 32);
     let session = session(role, key(role), &key(role.other()), &terms, 1);
-    let channel = hosted.channel(own, peer).await.unwrap();
+    let channel = channel(&descriptor.address, own, peer).await.unwrap();
     let patience = Patience {
         claim: Duration::from_millis(20),
         ..Patience::default()
@@ -171,8 +191,8 @@ async fn node(hosted: &Hosted, role: Role, keeper: &mut Keeper) -> Result<Outcom
         channel,
         &mut UnwrapErr(SysRng),
         &patience,
-        keeper,
-        Some(&asking(hosted, own)),
+        owner,
+        Some(&asking_at(descriptor, own)),
         std::future::pending(),
     )
     .await
@@ -596,4 +616,234 @@ async fn a_node_may_wait_for_so_many_peers_and_no_more() {
         waits.remove(0).await.unwrap(),
         Err(Error::Refused { .. })
     ));
+}
+
+/// Both ends of a tunnel between nodes 1 and 2.
+async fn tunnel(hosted: &Hosted) -> (Tunnel, Tunnel) {
+    let to_relay = |own| tls(own, *mediator_key().id().as_bytes());
+    let (one, two, address, limits) = (to_relay(1), to_relay(2), hosted.address(), limits());
+    let (to, from) = (id(2), id(1));
+    let (dialled, listened) = tokio::join!(
+        dial_through(&address, &one, &to, &limits),
+        listen_through(&address, &two, &from, &limits),
+    );
+    (dialled.unwrap(), listened.unwrap())
+}
+
+/// Whatever the way: an end, or an error.
+async fn ends(mut stream: impl tokio::io::AsyncRead + Unpin) {
+    let mut buffer = [0; 4096];
+    let ended = async { while stream.read(&mut buffer).await.unwrap_or(0) > 0 {} };
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+    ended.expect("the relay ends it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_connects_and_never_finishes_its_first_bytes_is_parted_with() {
+    let hosted = Hosted::start(relay::Limits {
+        connection_idle: Duration::from_millis(100),
+        ..relay::Limits::default()
+    })
+    .await;
+    // All of the preface of HTTP/2 but its last byte; and a whole one, with no frame after it.
+    for preface in [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let stream = TcpStream::connect(hosted.address).await.unwrap();
+        let pinned = tls(1, *mediator_key().id().as_bytes());
+        let mut stream = pinned.connect(stream).await.unwrap();
+        stream.write_all(preface).await.unwrap();
+        stream.flush().await.unwrap();
+        ends(stream).await;
+    }
+    while !hosted.relay.rooms().connected().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_and_idle_tunnels_are_ended_and_waiting_ones_are_not() {
+    let hosted = Hosted::start(relay::Limits {
+        connection_idle: Duration::from_millis(100),
+        tunnel_idle: Duration::from_millis(300),
+        ..relay::Limits::default()
+    })
+    .await;
+    // A node that waits for its peer is at rest for as long as it likes.
+    let (link, peer) = (hosted.link(3).await.unwrap(), id(4));
+    let waiting = tokio::spawn(async move { link.listen(&peer).await.map(|_| ()) });
+    while hosted.relay.rooms().waiting().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let idle = hosted.link(4).await.unwrap();
+    let (one, two) = tunnel(&hosted).await;
+    ends(one).await;
+    ends(two).await;
+    while hosted.relay.rooms().connected() != [(id(3), 1)] {
+        tokio::task::yield_now().await;
+    }
+    drop(idle);
+    assert!(!waiting.is_finished());
+    assert!(hosted.link(4).await.unwrap().dial(&id(3)).await.is_ok());
+    assert_eq!(waiting.await.unwrap(), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_used_its_bytes_up_has_its_tunnel_cut_and_gets_no_other() {
+    let hosted = Hosted::start(relay::Limits {
+        bytes_per_node_day_max: 1 << 20,
+        ..relay::Limits::default()
+    })
+    .await;
+    let (mut one, two) = tunnel(&hosted).await;
+    let reading = tokio::spawn(ends(two));
+    let chunk = vec![7; 32 << 10];
+    let mut written = 0;
+    while one.write_all(&chunk).await.is_ok() {
+        written += chunk.len();
+        assert!(written < 16 << 20, "nothing stops it");
+    }
+    reading.await.unwrap();
+    let code = RESOURCE_EXHAUSTED;
+    for (own, peer) in [(1, 3), (3, 1)] {
+        let refused = hosted.link(own).await.unwrap().dial(&id(peer)).await;
+        assert_eq!(refused.err(), Some(Error::Refused { code }));
+    }
+    // Others are not held to it.
+    let refused = hosted.link(3).await.unwrap().dial(&id(4)).await;
+    assert_eq!(refused.err(), Some(Error::Refused { code: NOT_FOUND }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_is_told_to_stop_takes_nobody_in_and_lets_a_tunnel_come_to_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    enrolled::add(home.path(), &[id(1), id(2)]).unwrap();
+    let (any, limits) = ("127.0.0.1:0".parse().unwrap(), relay::Limits::default());
+    let mut hosted = Hosted::start_draining(home, any, limits, Duration::from_secs(60)).await;
+    let (mut one, mut two) = tunnel(&hosted).await;
+    let _ = hosted.stop.take().unwrap().send(());
+    while !hosted.relay.rooms().is_draining() {
+        tokio::task::yield_now().await;
+    }
+    assert!(hosted.link(1).await.is_err());
+    let mut four = [0; 4];
+    one.write_all(b"ping").await.unwrap();
+    two.read_exact(&mut four).await.unwrap();
+    two.write_all(b"pong").await.unwrap();
+    one.read_exact(&mut four).await.unwrap();
+    assert_eq!(&four, b"pong");
+    assert!(!hosted.task.is_finished());
+    drop((one, two));
+    let ended = tokio::time::timeout(Duration::from_secs(30), hosted.task).await;
+    ended.expect("it ends with its last tunnel").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_dials_and_of_strangers_keeps_no_session_from_its_end() {
+    let hosted = Hosted::start(relay::Limits {
+        handshakes_max: 16,
+        ..relay::Limits::default()
+    })
+    .await;
+    let floods: Vec<_> = (0..4)
+        .map(|_| {
+            let (address, relay) = (hosted.address(), *mediator_key().id().as_bytes());
+            tokio::spawn(async move {
+                let mut refused = 0;
+                for _ in 0..50 {
+                    // An enrolled node that dials nobody, and one that is not enrolled.
+                    for own in [3, 9] {
+                        let link = RelayLink::connect(&address, &tls(own, relay), &limits()).await;
+                        if let Ok(link) = link {
+                            refused += u32::from(link.dial(&id(4)).await.is_err());
+                        }
+                    }
+                }
+                refused
+            })
+        })
+        .collect();
+    let (mut one, mut two) = (Keeper::default(), Keeper::default());
+    let (i, r) = tokio::join!(
+        node(&hosted, Role::Initiator, &mut one),
+        node(&hosted, Role::Responder, &mut two),
+    );
+    assert_eq!(
+        narrow(&i.unwrap_or_else(|ended| panic!("{}", ended.cause))),
+        answers(Role::Initiator)
+    );
+    assert_eq!(
+        narrow(&r.unwrap_or_else(|ended| panic!("{}", ended.cause))),
+        answers(Role::Responder)
+    );
+    for flood in floods {
+        assert!(flood.await.unwrap() >= 50, "each dial was turned down");
+    }
+}
+
+/// An owner that waits, where it is about to keep a state that `at` names, until the relay was restarted.
+struct Halting {
+    keeper: Keeper,
+    at: fn(&Persist) -> bool,
+    halted: tokio::sync::mpsc::UnboundedSender<()>,
+    go_on: std::sync::mpsc::Receiver<()>,
+}
+
+impl Owner for Halting {
+    fn keep(&mut self, state: Persist) -> std::io::Result<()> {
+        if (self.at)(&state) {
+            self.halted.send(()).unwrap();
+            self.go_on.recv().unwrap();
+        }
+        self.keeper.keep(state)
+    }
+
+    fn progress(&mut self, _: Progress) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_restarts_in_a_session_leaves_both_sides_with_answers_or_neither() {
+    type At = fn(&Persist) -> bool;
+    let table_used: At = |state| matches!(state, Persist::TableUsed);
+    let agreed: At = |state| matches!(state, Persist::Agreed(..));
+    for (at, answered) in [(table_used, false), (agreed, true)] {
+        let hosted = Hosted::start(relay::Limits::default()).await;
+        let descriptor = hosted.descriptor();
+        let (halted, mut halts) = tokio::sync::mpsc::unbounded_channel();
+        let start = |role: Role| {
+            let (go, go_on) = std::sync::mpsc::channel();
+            let mut owner = Halting {
+                keeper: Keeper::default(),
+                at,
+                halted: halted.clone(),
+                go_on,
+            };
+            let descriptor = descriptor.clone();
+            let run = tokio::spawn(async move { node_at(&descriptor, role, &mut owner).await });
+            (run, go)
+        };
+        let (i, go_i) = start(Role::Initiator);
+        let (r, go_r) = start(Role::Responder);
+        // Both are halted: each has what the other sent before.
+        halts.recv().await.unwrap();
+        halts.recv().await.unwrap();
+        let (home, address) = hosted.stop().await;
+        let _again = Hosted::start_in(home, address, relay::Limits::default()).await;
+        go_i.send(()).unwrap();
+        go_r.send(()).unwrap();
+        for (run, role) in [(i, Role::Initiator), (r, Role::Responder)] {
+            match run.await.unwrap() {
+                Ok(outcome) => {
+                    assert!(answered, "{role:?}");
+                    assert_eq!(narrow(&outcome), answers(role));
+                    assert!(outcome.receipt.settled.is_some());
+                }
+                Err(ended) => {
+                    assert!(!answered, "{role:?}: {}", ended.cause);
+                    assert_eq!(ended.standing, Standing::Unsigned);
+                }
+            }
+        }
+    }
 }

@@ -1,27 +1,44 @@
-//! `tacit demo`: two invented delegations match on this machine, over the real stack.
+//! `tacit demo`: two invented delegations match on this machine through a relay, over the real stack;
+//! then one of them is killed in the middle, and both have their answers all the same.
 
-use std::io::{Cursor, Write};
-use std::sync::Arc;
+mod show;
+
+use std::future::pending;
+use std::io::{self, Cursor};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::list_file::today;
+use super::match_lists::runtime;
 use super::progress::Progress;
-use super::session::{channel_failure, exchange, graded, prepare};
-use super::table;
+use super::route::{Place, RouteArgs, Via, open};
+use super::session::{cause_failure, exchange, graded, prepare, session_failure};
 use super::terms::TermsArgs;
-use super::{Exit, Failure};
-use crate::exchange::Role;
-use crate::exchange::session::Outcome;
-use crate::identity;
+use super::{Exit, Failure, finish};
+use crate::exchange::SignedState;
+use crate::exchange::descriptor::Descriptor;
+use crate::exchange::session::Persist;
 use crate::identity::grade::PersonAnswer;
-use crate::identity::{Answer, Field, List, ListOptions, Person, Schema, list};
+use crate::identity::{self, List, ListOptions, Schema, list};
 use crate::node::Patience;
-use crate::pairing::NodeKey;
-use crate::transport::{Direction, Kind, Limits, Listener, PinnedTls, Traffic, connect};
+use crate::node::settle::by_verdict;
+use crate::pairing::{NodeId, NodeKey};
+use crate::relay::settling::system_clock;
+use crate::relay::{self, Relay, serve};
+use crate::store::enrolled;
+use crate::transport::Traffic;
 
-/// See two invented delegations match on this machine: both sides' answers, and what an eavesdropper saw
+/// For a mediator in this very process.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// See two invented delegations match on this machine: both sides' answers, what an eavesdropper and the
+/// relay saw, and a session that one side is killed in
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -35,7 +52,7 @@ Examples:
   tacit demo
   tacit demo --wide
 
-The people are invented. The lists are samples/*.csv of the source; nothing is written to disk.";
+The people are invented. The lists are samples/*.csv of the source; nothing stays on disk.";
 
 /// One invented delegation.
 struct Delegation {
@@ -73,130 +90,267 @@ struct Side {
     traffic: Arc<Traffic>,
 }
 
+/// The relay with its mediator, in this process.
+struct Host {
+    relay: Arc<Relay>,
+    via: Via,
+    descriptor: Descriptor,
+    /// Of its settling key; goes with it.
+    home: tempfile::TempDir,
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// The demonstration did not work on this machine.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure {
-        message: error.to_string(),
-        hint: None,
-        exit: Exit::Failed,
-    })?;
+    let runtime = runtime()?;
     let terms = TermsArgs {
         ceiling: 1024,
         wide: args.wide,
     };
-    let (a, b) = runtime.block_on(run_session_between(&A, &B, &terms))?;
-    let (quiet, _) = runtime.block_on(run_session_between(&NOBODY, &NOBODY, &terms))?;
+    let host = runtime.block_on(Host::start())?;
+    let (a, b) = runtime.block_on(match_between(&A, &B, &terms, &host))?;
+    let bytes = runtime.block_on(host.bytes());
+    let (quiet, _) = runtime.block_on(match_between(&NOBODY, &NOBODY, &terms, &host))?;
+    let bytes_quiet = runtime.block_on(host.bytes()) - bytes;
 
     let mut out = std::io::stdout().lock();
-    let written = show_side(&mut out, (&A, &a), (&B, &b))
-        .and_then(|()| show_side(&mut out, (&B, &b), (&A, &a)))
-        .and_then(|()| show_eavesdropper(&mut out, &a, &b, &quiet));
-    written.map_err(|error| Failure {
-        message: error.to_string(),
-        hint: None,
-        exit: Exit::Failed,
-    })?;
+    let nodes = [a.own, b.own];
+    let (a, b, quiet) = (a.side, b.side, quiet.side);
+    show::side(&mut out, (&A, &a), (&B, &b))
+        .and_then(|()| show::side(&mut out, (&B, &b), (&A, &a)))
+        .and_then(|()| show::eavesdropper(&mut out, &a, &b, &quiet))
+        .and_then(|()| show::relay(&mut out, nodes, (bytes, bytes_quiet)))
+        .map_err(|error| failed(&error))?;
+
+    let (a, b) = runtime.block_on(broken_off_between(&A, &B, &terms, &host))?;
+    let settled = host.settled()?;
+    show::settled(&mut out, (&A, &a), (&B, &b), settled).map_err(|error| failed(&error))?;
     Ok(Exit::Clean)
 }
 
-/// Two nodes with fresh keys on loopback, each in a task of its own, with TCP, TLS and gRPC between them.
-async fn run_session_between(
+/// A node of the demonstration.
+struct Node {
+    delegation: &'static Delegation,
+    key: Arc<NodeKey>,
+    peer: NodeId,
+    terms: TermsArgs,
+    via: Via,
+    descriptor: Descriptor,
+}
+
+struct Ran {
+    own: NodeId,
+    side: Side,
+}
+
+impl Host {
+    async fn start() -> Result<Self, Failure> {
+        let home = tempfile::tempdir().map_err(|error| failed(&error))?;
+        let key = Arc::new(NodeKey::generate(&mut UnwrapErr(SysRng)));
+        let relay = Relay::open(home.path(), key, system_clock(), relay::Limits::default());
+        let relay = relay.map_err(|error| failed(&error))?;
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.map_err(|error| failed(&error))?;
+        let address = listener.local_addr().map_err(|error| failed(&error))?;
+        let address = address.to_string();
+        let descriptor = relay.settling().descriptor(&address);
+        let descriptor = descriptor.ok_or_else(|| died("the mediator has no descriptor"))?;
+        tokio::spawn(serve(relay.clone(), listener, pending(), Duration::ZERO));
+        Ok(Self {
+            via: Via {
+                id: relay.id(),
+                address,
+            },
+            relay,
+            descriptor,
+            home,
+        })
+    }
+
+    /// Two nodes with fresh keys that know each other's, and lets them in.
+    fn nodes(
+        &self,
+        a: &'static Delegation,
+        b: &'static Delegation,
+        terms: &TermsArgs,
+    ) -> Result<(Node, Node), Failure> {
+        let mut rng = UnwrapErr(SysRng);
+        let keys = [(); 2].map(|()| Arc::new(NodeKey::generate(&mut rng)));
+        let ids = [keys[0].id(), keys[1].id()];
+        enrolled::add(self.home.path(), &ids).map_err(|error| Failure::store(&error))?;
+        self.relay
+            .look_at_enrolled()
+            .map_err(|error| failed(&error))?;
+        let node = |delegation, own: usize| Node {
+            delegation,
+            key: keys[own].clone(),
+            peer: ids[1 - own],
+            terms: terms.clone(),
+            via: self.via.clone(),
+            descriptor: self.descriptor.clone(),
+        };
+        Ok((node(a, 0), node(b, 1)))
+    }
+
+    /// What went through it, once every tunnel has ended.
+    async fn bytes(&self) -> u64 {
+        while !self.relay.rooms().tunnels().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        self.relay.meters().bytes.load(Relaxed)
+    }
+
+    /// Sessions that it settled.
+    fn settled(&self) -> Result<u64, Failure> {
+        let summary = self.relay.settling().summary();
+        Ok(summary.map_err(|error| Failure::store(&error))?.settled)
+    }
+}
+
+/// Each node in a task of its own; both dial out, with TCP, TLS and gRPC to the relay, and TLS and gRPC
+/// from one to the other inside.
+async fn match_between(
     a: &'static Delegation,
     b: &'static Delegation,
     terms: &TermsArgs,
-) -> Result<(Side, Side), Failure> {
-    let mut rng = UnwrapErr(SysRng);
-    let (key_a, key_b) = (NodeKey::generate(&mut rng), NodeKey::generate(&mut rng));
-    let (id_a, id_b) = (key_a.id(), key_b.id());
-    let listener = Listener::bind("127.0.0.1:0")
-        .await
-        .map_err(|error| channel_failure(&error))?;
-    let address = listener.address().to_string();
-    let responder = tokio::spawn(run_side(
-        a,
-        key_a,
-        id_b,
-        terms.clone(),
-        Door::Listen(listener),
-    ));
-    let initiator = tokio::spawn(run_side(
-        b,
-        key_b,
-        id_a,
-        terms.clone(),
-        Door::Connect(address),
-    ));
-    let died = |_| Failure {
-        message: "a node of the demonstration died".into(),
-        hint: None,
-        exit: Exit::Failed,
-    };
-    Ok((
-        responder.await.map_err(died)??,
-        initiator.await.map_err(died)??,
-    ))
-}
-
-enum Door {
-    Listen(Listener),
-    Connect(String),
-}
-
-async fn run_side(
-    delegation: &'static Delegation,
-    key: NodeKey,
-    peer: crate::pairing::NodeId,
-    terms_args: TermsArgs,
-    door: Door,
-) -> Result<Side, Failure> {
-    let progress = Progress::new(true);
-    let schema = Schema::default();
-    let (held, requested) = (
-        read(delegation.held, identity::Role::Held, schema)?,
-        read(delegation.requested, identity::Role::Requested, schema)?,
+    host: &Host,
+) -> Result<(Ran, Ran), Failure> {
+    let (a, b) = host.nodes(a, b, terms)?;
+    let (a, b) = (
+        tokio::spawn(a.run(|_| Ok(()))),
+        tokio::spawn(b.run(|_| Ok(()))),
     );
-    let terms = terms_args.terms(schema);
-    let role = if matches!(door, Door::Listen(_)) {
-        Role::Responder
-    } else {
-        Role::Initiator
-    };
-    let tls =
-        PinnedTls::new(key.seed(), *peer.as_bytes()).map_err(|error| channel_failure(&error))?;
-    let session = prepare(
-        role,
-        Arc::new(key),
-        peer,
-        &terms,
-        &held,
-        &requested,
-        &progress,
-    )?;
-    let limits = Limits::default();
-    let channel = match door {
-        Door::Listen(listener) => listener.accept(&tls, &limits, |_, _| ()).await,
-        Door::Connect(address) => connect(&address, &tls, &limits).await,
+    let gone = |_| died("a node of the demonstration died");
+    Ok((a.await.map_err(gone)??, b.await.map_err(gone)??))
+}
+
+/// The same, but A is killed when both have the agreement with both signatures, and comes back with
+/// what it had kept.
+async fn broken_off_between(
+    a: &'static Delegation,
+    b: &'static Delegation,
+    terms: &TermsArgs,
+    host: &Host,
+) -> Result<(Side, Side), Failure> {
+    let (a, b) = host.nodes(a, b, terms)?;
+    let (agreed, mut both) = mpsc::unbounded_channel();
+    let disk = Arc::new(Mutex::new(Vec::new()));
+    // A machine of its own, that can be switched off.
+    let machine = runtime()?;
+    let (_on, off) = std::sync::mpsc::channel::<()>();
+    let (kept, says) = (disk.clone(), agreed.clone());
+    let again = a.again();
+    let killed = machine.spawn(a.run(move |state| match state {
+        Persist::Signed(state) => state.encode(|part| {
+            lock(&kept).extend_from_slice(part);
+            Ok(())
+        }),
+        Persist::Agreed(..) => {
+            let _ = says.send(());
+            // It never gets any further.
+            let _ = off.recv();
+            Err(io::ErrorKind::Interrupted.into())
+        }
+        _ => Ok(()),
+    }));
+    let left = tokio::spawn(b.run(move |state| {
+        if matches!(state, Persist::Agreed(..)) {
+            let _ = agreed.send(());
+        }
+        Ok(())
+    }));
+    for _ in 0..2 {
+        both.recv()
+            .await
+            .ok_or_else(|| died("a node of the demonstration died"))?;
     }
-    .map_err(|error| channel_failure(&error))?;
-    let traffic = channel.traffic();
-    let outcome: Outcome = exchange(
-        session,
-        channel,
-        &Patience::default(),
-        &progress,
-        std::future::pending(),
-    )
-    .await?;
-    let answers = graded(&requested, &outcome, &terms, terms_args.people());
-    Ok(Side {
-        held,
-        requested,
-        answers,
-        traffic,
-    })
+    machine.shutdown_background();
+    drop(killed);
+    let gone = |_| died("a node of the demonstration died");
+    let left = left.await.map_err(gone)??;
+    let kept = std::mem::take(&mut *lock(&disk));
+    Ok((again.finish(&kept).await?, left.side))
+}
+
+impl Node {
+    fn lists(&self) -> Result<(List, List), Failure> {
+        let schema = Schema::default();
+        Ok((
+            read(self.delegation.held, identity::Role::Held, schema)?,
+            read(self.delegation.requested, identity::Role::Requested, schema)?,
+        ))
+    }
+
+    /// The same node after its machine was switched off.
+    fn again(&self) -> Self {
+        Self {
+            delegation: self.delegation,
+            key: self.key.clone(),
+            peer: self.peer,
+            terms: self.terms.clone(),
+            via: self.via.clone(),
+            descriptor: self.descriptor.clone(),
+        }
+    }
+
+    async fn run(self, keep: impl FnMut(Persist) -> io::Result<()>) -> Result<Ran, Failure> {
+        let progress = Progress::new(true);
+        let (held, requested) = self.lists()?;
+        let mediator = self.descriptor.terms();
+        let mediator = mediator.map_err(|error| failed(&error))?;
+        let terms = self.terms.terms(Schema::default(), mediator);
+        let place = Place::Through(self.via.clone());
+        let own = self.key.id();
+        let role = place.role(&own, &self.peer);
+        let key = self.key.clone();
+        let session = prepare(role, key, self.peer, &terms, &held, &requested, &progress)?;
+        let asked = (self.descriptor.clone(), self.via.address.clone());
+        let asking = finish::asking(&asked, &self.key, &progress, PATIENCE)?;
+        let route = RouteArgs::default();
+        let channel = open(&place, None, (&self.key, &self.peer), &route, &progress).await?;
+        let traffic = channel.traffic();
+        let patience = Patience::default();
+        let asking = Some(&asking);
+        let ended = exchange(
+            session,
+            channel,
+            &patience,
+            &progress,
+            keep,
+            asking,
+            pending(),
+        )
+        .await;
+        let outcome = ended.map_err(|ended| session_failure(&ended, false))?;
+        let answers = graded(&requested, &outcome.held, self.terms.people());
+        let side = Side {
+            held,
+            requested,
+            answers,
+            traffic,
+        };
+        Ok(Ran { own, side })
+    }
+
+    /// Ends a session from what was kept of it.
+    async fn finish(self, kept: &[u8]) -> Result<Side, Failure> {
+        let progress = Progress::new(true);
+        let (held, requested) = self.lists()?;
+        let state = SignedState::decode(kept).ok_or_else(|| died("what was kept is lost"))?;
+        let asked = (self.descriptor.clone(), self.via.address.clone());
+        let asking = finish::asking(&asked, &self.key, &progress, PATIENCE)?;
+        let patience = Patience::default();
+        let ended = by_verdict(&state, state.both_signed(), &asking, &patience).await;
+        let outcome = ended.map_err(|cause| cause_failure(&cause))?;
+        Ok(Side {
+            answers: graded(&requested, &outcome.held, self.terms.people()),
+            held,
+            requested,
+            traffic: Arc::default(),
+        })
+    }
 }
 
 fn read(bytes: &'static [u8], list_role: identity::Role, schema: Schema) -> Result<List, Failure> {
@@ -204,127 +358,21 @@ fn read(bytes: &'static [u8], list_role: identity::Role, schema: Schema) -> Resu
         carry_columns: true,
         ..ListOptions::new(list_role, today())
     };
-    list::read(Cursor::new(bytes), schema, &options, |_| ()).map_err(|error| Failure {
-        message: error.to_string(),
+    list::read(Cursor::new(bytes), schema, &options, |_| ()).map_err(|error| failed(&error))
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(error: &dyn std::error::Error) -> Failure {
+    died(&error.to_string())
+}
+
+fn died(message: &str) -> Failure {
+    Failure {
+        message: message.to_owned(),
         hint: None,
         exit: Exit::Failed,
-    })
-}
-
-/// A side's answers, with how the other side wrote the same person: only a demonstration can know both.
-fn show_side(
-    out: &mut impl Write,
-    own: (&Delegation, &Side),
-    other: (&Delegation, &Side),
-) -> std::io::Result<()> {
-    let ((delegation, side), (holder, holding)) = (own, other);
-    writeln!(
-        out,
-        "\n{} asks {} about {} people:",
-        delegation.name,
-        holder.name,
-        side.requested.people.len()
-    )?;
-    let mut table = table::with_header([
-        "record",
-        "as the asking side wrote it",
-        "answer",
-        "by",
-        "as the other side wrote it",
-    ]);
-    let mut rows: Vec<_> = side.requested.people.iter().zip(&side.answers).collect();
-    rows.sort_by_key(|(_, answer)| answer.answer);
-    for (person, answer) in rows {
-        let by: Vec<&str> = answer.kinds.iter().map(|kind| kind.label()).collect();
-        let theirs = holding.held.people.iter().find(|held| {
-            held.keys.iter().any(|(kind, key)| {
-                answer.kinds.contains(kind) && person.keys.contains(&(*kind, *key))
-            })
-        });
-        table.add_row([
-            person.record_id.to_string(),
-            shown(&side.requested, person),
-            answer.answer.name().to_owned(),
-            by.join(" "),
-            theirs
-                .map(|theirs| shown(&holding.held, theirs))
-                .unwrap_or_default(),
-        ]);
     }
-    writeln!(out, "{table}")?;
-    let held = side
-        .answers
-        .iter()
-        .filter(|answer| answer.answer != Answer::None)
-        .count();
-    writeln!(
-        out,
-        "{} learns: of {} people it asks about, {} holds {held}.",
-        delegation.name,
-        side.answers.len(),
-        holder.name
-    )
-}
-
-fn shown(list: &List, person: &Person) -> String {
-    let cell = |field| {
-        let place = list.columns.place(field)?;
-        person.columns.as_ref()?.cell(place)
-    };
-    let fields = [
-        Field::FamilyName,
-        Field::GivenName,
-        Field::Patronymic,
-        Field::DateOfBirth,
-    ];
-    fields
-        .into_iter()
-        .filter_map(cell)
-        .filter(|cell| !cell.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// What somebody who records every byte between the two can tell, beside a session of one person a list.
-fn show_eavesdropper(
-    out: &mut impl Write,
-    a: &Side,
-    b: &Side,
-    quiet: &Side,
-) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "\nWhat an eavesdropper saw: two nodes, this many messages and bytes, and ciphertext.\n"
-    )?;
-    let mut table = table::with_header(["", "these lists", "one person a list"]);
-    let people = |side: &Side| side.held.people.len() + side.requested.people.len();
-    table.add_row([
-        "people on both sides' lists (not seen)",
-        &(people(a) + people(b)).to_string(),
-        &(2 * people(quiet)).to_string(),
-    ]);
-    for kind in Kind::ALL {
-        let row = |side: &Side| {
-            let (sent, received) = (
-                side.traffic.messages(Direction::Sent, kind),
-                side.traffic.messages(Direction::Received, kind),
-            );
-            (
-                sent.messages + received.messages,
-                sent.bytes + received.bytes,
-            )
-        };
-        let (ours, theirs) = (row(a), row(quiet));
-        if ours.0 + theirs.0 > 0 {
-            let cell = |(messages, bytes): (u64, u64)| {
-                format!("{messages} × {} bytes", bytes / messages.max(1))
-            };
-            table.add_row([format!("{kind:?} messages"), cell(ours), cell(theirs)]);
-        }
-    }
-    writeln!(out, "{table}")?;
-    writeln!(
-        out,
-        "The sizes follow the agreed ceiling and nothing else.\nNames, keys, tags, answers: none of it passed in the clear."
-    )
 }

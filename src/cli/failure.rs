@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::{home, id};
 use crate::identity::ListError;
+use crate::store;
 
 /// How a subcommand ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,21 @@ impl Failure {
             message: error.to_string(),
             hint: None,
             exit,
+        }
+    }
+
+    /// Something in the home cannot be read or kept.
+    pub fn store(error: &store::Error) -> Self {
+        let hint = match error {
+            store::Error::NotOurs { .. } => Some(
+                "nothing was changed: put a backup in its place if it was damaged, or the key that it was written under; else move it away".into(),
+            ),
+            _ => None,
+        };
+        Self {
+            message: error.to_string(),
+            hint,
+            exit: Exit::Failed,
         }
     }
 

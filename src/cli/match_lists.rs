@@ -5,18 +5,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+
+use super::asking::Asking;
+use super::finish::{self, Options};
 use super::home::HomeArgs;
 use super::list_file::ListArgs;
 use super::progress::Progress;
 use super::results::{Results, ResultsFile};
-use super::session::{channel_failure, exchange, graded, prepare, row_errors};
+use super::route::{Meeting, Place, RouteArgs, look_ahead, open, relay_failure};
+use super::session::{channel_failure, exchange, graded, prepare, row_errors, session_failure};
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
+use crate::exchange::offer::Mediator;
+use crate::exchange::session::Persist;
 use crate::exchange::{Role, SessionId};
 use crate::identity::{List, ListOptions, Role as ListRole};
-use crate::node::Patience;
-use crate::pairing::NodeId;
-use crate::transport::{Duplex, Limits, Listener, PinnedTls, connect};
+use crate::node::{Cause, Ended, Patience};
+use crate::pairing::{NodeId, NodeKey};
+use crate::store;
+use crate::store::unfinished::{About, Draft, Unfinished};
+use crate::transport::Listener;
+
+/// For a mediator to be away while a session waits for its word.
+const SETTLING_WAIT: Duration = Duration::from_secs(600);
 
 /// Row errors shown before the rest is only counted.
 const ERRORS_SHOWN_MAX: usize = 20;
@@ -32,33 +45,31 @@ pub struct Args {
     home: HomeArgs,
 
     /// The people this side holds: CSV, XLSX or JSON lines
-    #[arg(long, value_name = "FILE")]
-    held: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "finish")]
+    held: Option<PathBuf>,
 
     /// The people this side asks about
-    #[arg(long, value_name = "FILE")]
-    requested: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "finish")]
+    requested: Option<PathBuf>,
 
     /// The peer's id, checked with it over the telephone
-    #[arg(long, value_name = "ID")]
-    peer: NodeId,
+    #[arg(long, value_name = "ID", required_unless_present = "finish")]
+    peer: Option<NodeId>,
 
-    /// Wait for the peer at this address of this machine
+    #[command(flatten)]
+    route: RouteArgs,
+
+    /// Finish what was signed and cut off, by what the peer still sent or by the mediator's verdict, and
+    /// show the answers; with --peer, of the sessions with that peer alone
     #[arg(
         long,
-        value_name = "HOST:PORT",
-        required_unless_present = "connect",
-        conflicts_with = "connect"
+        conflicts_with_all = ["held", "requested", "listen", "connect", "mediator", "ceiling", "wide", "columns", "schema", "skip_bad_rows", "stall"]
     )]
-    listen: Option<String>,
+    finish: bool,
 
-    /// Connect to the peer at this address
-    #[arg(long, value_name = "HOST:PORT")]
-    connect: Option<String>,
-
-    /// How long to wait for the peer to be there [default: 600 with --listen, 60 with --connect]
-    #[arg(long, value_name = "SECONDS")]
-    wait: Option<u64>,
+    /// Give up what cannot be finished now: it is kept, sealed, as evidence, and never asked about again
+    #[arg(long, requires = "finish")]
+    set_aside: bool,
 
     /// How long the peer may make no progress before the session ends
     #[arg(long, value_name = "SECONDS", default_value = "60")]
@@ -89,12 +100,17 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  One side waits, the other connects; each names the other's id (tacit id prints it):
+  Through a relay, which is also the mediator (both sides run the same, each with the other's id):
+    tacit match --held held.csv --requested requested.csv --peer tacit1… --mediator tacitm1…
+  Without one: one side waits, the other connects:
     tacit match --held held.csv --requested requested.csv --peer tacit1… --listen 0.0.0.0:7447
     tacit match --held held.csv --requested requested.csv --peer tacit1… --connect 192.0.2.7:7447 --output results.csv
+  After a crash, or Ctrl-C, of a session that was signed:
+    tacit match --finish
 
-Exit code: 0 done; 1 this machine failed; 2 bad input; 3 refused (the two sides differ, or the key is
-another one); 4 the peer misbehaved; 5 the peer is unreachable or went away; 130 stopped.";
+Exit code: 0 done, also where the mediator settled; 1 this machine failed; 2 bad input; 3 refused (the
+two sides differ, the key is another one, or a relay or mediator refuses); 4 the peer misbehaved; 5 the
+peer or the mediator is unreachable or went away, or nobody settled in time; 130 stopped.";
 
 /// Runs the subcommand.
 ///
@@ -111,79 +127,258 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             .load_key()
             .map_err(|error| Failure::home(&error))?,
     );
-    if key.id() == args.peer {
+    let home = store::home_dir(args.home.home.clone()).map_err(|error| Failure::store(&error))?;
+    let (held, requested, peer) = match (&args.held, &args.requested, args.peer) {
+        (Some(held), Some(requested), Some(peer)) if !args.finish => (held, requested, peer),
+        _ => {
+            let options = Options {
+                peer: args.peer,
+                route: &args.route,
+                output: args.output.as_deref(),
+                force: args.force,
+                json: args.json,
+                set_aside: args.set_aside,
+            };
+            return finish::run(&home, &key, &options, &progress);
+        }
+    };
+    if key.id() == peer {
         return Err(Failure::bad_input(
             "--peer is this node's own id",
             "give the other side's id: they get it from tacit id",
         ));
     }
-    let tls = PinnedTls::new(key.seed(), *args.peer.as_bytes())
-        .map_err(|error| channel_failure(&error))?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure {
-        message: error.to_string(),
-        hint: None,
-        exit: Exit::Failed,
-    })?;
-    // Before the work, so that a bad address is said at once; the peer is let in only after it.
-    let listener = match &args.listen {
-        Some(address) => Some(
+    let meeting = args.route.meeting(&key.id(), &peer)?;
+    finish::refuse_while_unfinished(&home, &key, &peer, &progress)?;
+    let asking = match &meeting.mediator {
+        Some(mediator) => Some(finish::asking(mediator, &key, &progress, SETTLING_WAIT)?),
+        None => None,
+    };
+    let runtime = runtime()?;
+    // Before the work, so that a bad address or a relay that refuses is said at once; the peer is let in
+    // only after it.
+    let listener = match &meeting.place {
+        Place::Listen(address) => Some(
             runtime
                 .block_on(Listener::bind(address))
                 .map_err(|error| channel_failure(&error))?,
         ),
-        None => None,
+        _ => None,
     };
+    let ahead = look_ahead(&meeting, asking.as_ref(), &key, &args.route, &progress);
+    runtime.block_on(unless_interrupted(ahead))?;
 
-    let held = read_list(args, &args.held, ListRole::Held, &progress)?;
-    let requested = read_list(args, &args.requested, ListRole::Requested, &progress)?;
-    let terms = args.terms.terms(args.lists.schema());
-    let role = if listener.is_some() {
-        Role::Responder
-    } else {
-        Role::Initiator
+    let held = read_list(args, held, ListRole::Held, &progress)?;
+    let requested = read_list(args, requested, ListRole::Requested, &progress)?;
+    let mediator = match &meeting.mediator {
+        Some((descriptor, _)) => descriptor.terms().map_err(|error| {
+            Failure::bad_input(
+                format!("--mediator: {error}"),
+                "ask the mediator for its descriptor again",
+            )
+        })?,
+        None => {
+            progress.say("Note: without a mediator the two sides do not learn at the same moment: one opens its table first, and the other could then leave with its answers.");
+            Mediator::None
+        }
     };
-    let session = prepare(role, key, args.peer, &terms, &held, &requested, &progress)?;
+    let terms = args.terms.terms(args.lists.schema(), mediator);
+    let role = meeting.place.role(&key.id(), &peer);
+    let session = prepare(
+        role,
+        key.clone(),
+        peer,
+        &terms,
+        &held,
+        &requested,
+        &progress,
+    )?;
     drop(held);
+    let delivery = Delivery {
+        peer,
+        output: args.output.clone(),
+        json: args.json,
+    };
+    let about = About {
+        peer,
+        begun: jiff::Timestamp::now(),
+        mediator: meeting.mediator.clone(),
+        wide: args.terms.wide,
+        peer_people: args.terms.people(),
+        output: args
+            .output
+            .as_ref()
+            .and_then(|path| std::path::absolute(path).ok()),
+        force: args.force,
+        json: args.json,
+    };
+    let draft = Unfinished::of(&home, &key).draft(&about, &requested);
+    let mut draft = draft.map_err(|error| Failure::store(&error))?;
 
     let patience = Patience {
         stall: Duration::from_secs(args.stall.max(1)),
         ..Patience::default()
     };
-    let outcome = runtime.block_on(async {
-        let channel = tokio::select! {
-            channel = open(args, listener, &tls, &progress) => channel?,
-            () = interrupted() => return Err(Failure {
-                message: "stopped before the peer was there".into(),
-                hint: None,
-                exit: Exit::Cancelled,
-            }),
-        };
+    let ended = runtime.block_on(async {
+        let opening = open(
+            &meeting.place,
+            listener,
+            (&key, &peer),
+            &args.route,
+            &progress,
+        );
+        let channel = unless_interrupted(opening).await?;
         progress.say("The peer is there and has proved its key.");
-        exchange(session, channel, &patience, &progress, interrupted()).await
+        let mut rng = UnwrapErr(SysRng);
+        let keep = |state| draft.keep(&state, &mut rng).map_err(std::io::Error::other);
+        let stopped = async {
+            match &asking {
+                Some(asking) => tokio::select! {
+                    () = interrupted() => {}
+                    () = asking.gave_up() => {}
+                },
+                None => interrupted().await,
+            }
+        };
+        let asking = asking.as_ref();
+        Ok(exchange(
+            session, channel, &patience, &progress, keep, asking, stopped,
+        )
+        .await)
     })?;
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err(ended) => {
+            return Err(without_answers(
+                &ended,
+                draft,
+                asking.as_ref(),
+                &meeting,
+                &key,
+            ));
+        }
+    };
 
-    let answers = graded(&requested, &outcome, &terms, args.terms.people());
+    // What came last may be in memory alone, and what cannot be delivered is asked for again.
+    let keep_release = |draft: &mut Draft| {
+        let release = match role.other() {
+            Role::Initiator => outcome.receipt.initiator_release.clone(),
+            Role::Responder => outcome.receipt.responder_release.clone(),
+        };
+        release.map(|release| {
+            let released = Persist::PeerReleased(outcome.session, Box::new(release));
+            draft.keep(&released, &mut UnwrapErr(SysRng))
+        })
+    };
+    let answers = graded(&requested, &outcome.held, args.terms.people());
     let results = Results::new(&requested, &answers);
+    let settled = outcome.receipt.settled.is_some();
+    if let Err(mut failure) = deliver(
+        &delivery,
+        output,
+        &results,
+        &outcome.session,
+        settled,
+        &progress,
+    ) {
+        if matches!(keep_release(&mut draft), None | Some(Ok(()))) {
+            failure.hint = Some(
+                "the answers are kept: tacit match --finish --output FILE writes them elsewhere"
+                    .into(),
+            );
+        }
+        return Err(failure);
+    }
+    draft.erase().map_err(|error| Failure::store(&error))?;
+    Ok(Exit::Clean)
+}
+
+/// What becomes of a session that gave no answers.
+fn without_answers(
+    ended: &Ended,
+    draft: Draft,
+    asking: Option<&Asking<'_>>,
+    meeting: &Meeting,
+    key: &NodeKey,
+) -> Failure {
+    let mediated = meeting.mediator.is_some() && draft.is_kept();
+    let mut failure = session_failure(ended, mediated);
+    if let (Some(asking), Some((_, address)), Cause::Cancelled) =
+        (asking, &meeting.mediator, &ended.cause)
+        && let Some(fault) = asking.fault()
+        && mediated
+    {
+        let away = relay_failure(&fault, address, &key.id());
+        failure.message =
+            failure
+                .message
+                .replacen("stopped before there were answers", &away.message, 1);
+        failure.exit = away.exit;
+    }
+    let over = match &ended.cause {
+        // Nobody can end it any more.
+        Cause::NeverSettled => draft.erase(),
+        cause if finish::is_evidence(cause) => draft.set_aside().map(|directory| {
+            failure.hint = Some(finish::evidence_hint(&directory));
+        }),
+        _ if mediated => Ok(()),
+        // Without a mediator nothing but the peer's release could, and its channel is gone.
+        _ => draft.erase(),
+    };
+    if let Err(error) = over {
+        failure.message.push_str(&format!(".\n       {error}"));
+    }
+    failure
+}
+
+/// Where answers go.
+pub(super) struct Delivery {
+    pub peer: NodeId,
+    pub output: Option<PathBuf>,
+    pub json: bool,
+}
+
+/// Shows the answers and writes them.
+///
+/// # Errors
+/// They could not be written; they were shown, if anybody could see them.
+pub(super) fn deliver(
+    delivery: &Delivery,
+    file: Option<ResultsFile>,
+    results: &Results,
+    session: &SessionId,
+    settled: bool,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    if settled {
+        progress.say("Settled by the mediator: the peer left after the agreement.");
+    }
     // What was learnt is shown even where it cannot be written.
-    let written = output.map_or(Ok(()), |file| results.write(&file));
-    show(args, &results, &outcome.session).map_err(|error| Failure {
+    let written = file.map_or(Ok(()), |file| results.write(&file));
+    show(delivery, results, session, settled).map_err(|error| Failure {
         message: format!("stdout: {error}"),
         hint: None,
         exit: Exit::Failed,
     })?;
     written?;
-    if let Some(path) = &args.output {
+    if let Some(path) = &delivery.output {
         progress.say(format!("The answers are in {}.", path.display()));
     }
-    Ok(Exit::Clean)
+    Ok(())
 }
 
-fn show(args: &Args, results: &Results, session: &SessionId) -> std::io::Result<()> {
+fn show(
+    delivery: &Delivery,
+    results: &Results,
+    session: &SessionId,
+    settled: bool,
+) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if delivery.json {
         let mut json = results.to_json();
-        json["peer"] = args.peer.to_string().into();
+        json["peer"] = delivery.peer.to_string().into();
         json["session"] = hex::encode(session.0).into();
+        json["ended"] = if settled { "settled" } else { "released" }.into();
         serde_json::to_writer_pretty(&mut out, &json)?;
         return writeln!(out);
     }
@@ -196,51 +391,25 @@ fn show(args: &Args, results: &Results, session: &SessionId) -> std::io::Result<
     writeln!(out, "{}", results.count_line())
 }
 
-async fn open(
-    args: &Args,
-    listener: Option<Listener>,
-    tls: &PinnedTls,
-    progress: &Progress,
-) -> Result<Duplex, Failure> {
-    let wait_s = args
-        .wait
-        .unwrap_or(if listener.is_some() { 600 } else { 60 });
-    let limits = Limits {
-        wait: Duration::from_secs(wait_s),
-        ..Limits::default()
-    };
-    let channel = match (listener, &args.connect) {
-        (Some(listener), _) => {
-            progress.say(format!(
-                "Waiting at {} for {}, for up to {wait_s} s.",
-                listener.address(),
-                args.peer
-            ));
-            let spinner = progress.spinner("waiting for the peer");
-            let accepted = listener
-                .accept(tls, &limits, |from, error| {
-                    progress.say(format!(
-                        "Turned away {from}: {}.",
-                        channel_failure(&error).message
-                    ));
-                })
-                .await;
-            spinner.finish_and_clear();
-            accepted
-        }
-        (None, address) => {
-            let address = address.as_deref().unwrap_or_default();
-            progress.say(format!(
-                "Connecting to {} at {address}, for up to {wait_s} s.",
-                args.peer
-            ));
-            let spinner = progress.spinner("connecting");
-            let connected = connect(address, tls, &limits).await;
-            spinner.finish_and_clear();
-            connected
-        }
-    };
-    channel.map_err(|error| channel_failure(&error))
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure {
+        message: error.to_string(),
+        hint: None,
+        exit: Exit::Failed,
+    })
+}
+
+async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        () = interrupted() => Err(Failure {
+            message: "stopped before the peer was there".into(),
+            hint: None,
+            exit: Exit::Cancelled,
+        }),
+    }
 }
 
 fn read_list(
@@ -307,7 +476,7 @@ fn read_list(
 }
 
 /// Resolves when a person or the system asks the program to stop.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

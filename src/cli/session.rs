@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,15 +12,17 @@ use indicatif::ProgressBar;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
+use super::asking::Asking;
 use super::progress::Progress;
 use super::terms::ceiling_for;
 use super::{Exit, Failure};
+use crate::exchange::release::Held;
 use crate::exchange::session::{Outcome, Persist, Setup, Standing};
 use crate::exchange::{self, AbortReason, ByClass, PreparedTable, Role, Session, Terms};
 use crate::identity::grade::{PersonAnswer, answers};
 use crate::identity::header::Columns;
 use crate::identity::{HashedIdentity, KeyClass, List, ListReport, ListSizes, RowIssue};
-use crate::node::{Cause, Ended, Owner, Patience, run_session};
+use crate::node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use crate::pairing::{NodeId, NodeKey};
 use crate::transport::{self, Duplex};
 
@@ -65,7 +68,8 @@ pub fn prepare(
     Session::new(setup, &mut rng).map_err(|error| own_failure(&error))
 }
 
-/// Runs the session over an open channel.
+/// Runs the session over an open channel. `keep` has on disk, when it returns, what it is handed;
+/// with `asking` the mediator ends what the peer breaks off.
 ///
 /// # Errors
 /// The session ended without answers.
@@ -74,36 +78,33 @@ pub async fn exchange(
     channel: Duplex,
     patience: &Patience,
     progress: &Progress,
+    keep: impl FnMut(Persist) -> io::Result<()>,
+    asking: Option<&Asking<'_>>,
     cancelled: impl Future<Output = ()>,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, Ended> {
     let mut rng = UnwrapErr(SysRng);
-    let mut watcher = Watcher::new(progress, &session);
-    let result = run_session(
+    let mut watcher = Watcher::new(progress, &session, keep, asking);
+    let result = run_mediated_session(
         session,
         channel,
         &mut rng,
         patience,
         &mut watcher,
+        asking,
         cancelled,
     )
     .await;
     watcher.clear();
-    result.map_err(|ended| session_failure(&ended))
+    result
 }
 
 /// The answer for each requested record, in the list's order.
-pub fn graded(
-    requested: &List,
-    outcome: &Outcome,
-    terms: &Terms,
-    peer_people: u64,
-) -> Vec<PersonAnswer> {
-    let matched: HashSet<HashedIdentity> = outcome
-        .held
+pub fn graded(requested: &List, held: &Held, peer_people: u64) -> Vec<PersonAnswer> {
+    let matched: HashSet<HashedIdentity> = held
         .iter()
         .flat_map(|(_, held)| held.iter().copied())
         .collect();
-    let classes: Vec<KeyClass> = terms.ceilings.iter().map(|(class, _)| class).collect();
+    let classes: Vec<KeyClass> = held.iter().map(|(class, _)| class).collect();
     let sizes = ListSizes {
         requested: requested.people.len() as u64,
         held: peer_people,
@@ -111,19 +112,29 @@ pub fn graded(
     answers(requested, &matched, &classes, sizes)
 }
 
-/// Shows a session's progress. A table lives in this process alone and one session takes it, and
-/// there is no mediator that could settle later: nothing has to be kept on disk.
-struct Watcher {
+/// Shows a session's progress, and hands on what has to be kept.
+struct Watcher<'a, K> {
+    progress: &'a Progress,
     asked: ProgressBar,
     answered: ProgressBar,
+    keep: K,
+    asking: Option<&'a Asking<'a>>,
 }
 
-impl Watcher {
-    fn new(progress: &Progress, session: &Session) -> Self {
+impl<'a, K> Watcher<'a, K> {
+    fn new(
+        progress: &'a Progress,
+        session: &Session,
+        keep: K,
+        asking: Option<&'a Asking<'a>>,
+    ) -> Self {
         let totals = session.progress();
         Self {
+            progress,
             asked: progress.bar("Asking the peer", totals.to_answer),
             answered: progress.bar("Answering the peer", totals.to_evaluate),
+            keep,
+            asking,
         }
     }
 
@@ -133,8 +144,14 @@ impl Watcher {
     }
 }
 
-impl Owner for Watcher {
-    fn keep(&mut self, _state: Persist) -> std::io::Result<()> {
+impl<K: FnMut(Persist) -> io::Result<()>> Owner for Watcher<'_, K> {
+    fn keep(&mut self, state: Persist) -> io::Result<()> {
+        let signs = matches!(state, Persist::Signed(_));
+        (self.keep)(state)?;
+        if signs && self.asking.is_some() {
+            self.progress
+                .say("The lists are exchanged; this side signs. From here on nothing is lost: tacit match --finish ends the session should this one be stopped.");
+        }
         Ok(())
     }
 
@@ -142,27 +159,30 @@ impl Owner for Watcher {
         self.asked.set_position(progress.answered as u64);
         self.answered.set_position(progress.evaluated as u64);
     }
+
+    fn left_to_the_mediator(&mut self, cause: &Cause) {
+        if let Some(asking) = self.asking {
+            asking.leave_to_it();
+        }
+        self.progress.say(format!("Left to the mediator: {cause}."));
+    }
 }
 
-/// What a failed session means, whose fault it was, and what to do.
-pub fn session_failure(ended: &Ended) -> Failure {
-    let mut failure = match &ended.cause {
-        Cause::Exchange(error) => own_failure(error),
-        Cause::Channel(error) => channel_failure(error),
-        Cause::Stalled { .. } => Failure {
-            message: ended.cause.to_string(),
-            hint: Some("is their program still running, and the line still up? Then run the match again on both sides".into()),
-            exit: Exit::Unreachable,
-        },
-        Cause::Cancelled => Failure {
-            message: "stopped before there were answers".into(),
-            hint: Some("nothing was written; run the match again on both sides when you are ready".into()),
-            exit: Exit::Cancelled,
-        },
-        _ => Failure { message: ended.cause.to_string(), hint: None, exit: Exit::Failed },
-    };
+/// What a failed session means, whose fault it was, and what to do. `mediated`: what it takes to end
+/// it is kept.
+pub fn session_failure(ended: &Ended, mediated: bool) -> Failure {
+    let mut failure = cause_failure(&ended.cause);
+    if matches!(ended.cause, Cause::NeverSettled) {
+        return failure;
+    }
     match ended.standing {
         Standing::Unsigned => {}
+        _ if mediated => {
+            failure.message.push_str(
+                ".\n       This side has signed, and what it takes to have its answers is kept",
+            );
+            failure.hint = Some(FINISH_HINT.into());
+        }
         Standing::Signed => failure.message.push_str(
             ".\n       It ended after this side had signed and before it opened its table: neither side has answers",
         ),
@@ -174,12 +194,57 @@ pub fn session_failure(ended: &Ended) -> Failure {
     failure
 }
 
+/// What to do about a session that is kept.
+pub const FINISH_HINT: &str = "finish it with tacit match --finish, from the same home";
+
+/// Why a session gave no answers, whose fault it was, and what to do.
+pub fn cause_failure(cause: &Cause) -> Failure {
+    let said = |exit, hint: &str| Failure {
+        message: cause.to_string(),
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        exit,
+    };
+    match cause {
+        Cause::Exchange(error) => own_failure(error),
+        Cause::Channel(error) => channel_failure(error),
+        Cause::Stalled { .. } | Cause::ReleaseLate { .. } => said(
+            Exit::Unreachable,
+            "is their program still running, and the line still up? Then run the match again on both sides",
+        ),
+        Cause::Cancelled => Failure {
+            message: "stopped before there were answers".into(),
+            hint: Some(
+                "nothing was written; run the match again on both sides when you are ready".into(),
+            ),
+            exit: Exit::Cancelled,
+        },
+        Cause::NoTime(_) => said(
+            Exit::Unreachable,
+            "is the mediator's relay running? Then run the match again on both sides",
+        ),
+        Cause::EpochOver => said(
+            Exit::Refused,
+            "ask the mediator for a new descriptor (tacit relay descriptor); both sides need the same",
+        ),
+        Cause::NeverSettled => said(Exit::Unreachable, "run the match again on both sides"),
+        Cause::MediatorRefused(_) | Cause::MediatorMisbehaved(_) => said(
+            Exit::Refused,
+            "note the time and this message, and talk to the mediator",
+        ),
+        Cause::NotKept(_) => said(
+            Exit::Failed,
+            "is the disk full or gone? Then run the match again on both sides",
+        ),
+        _ => said(Exit::Failed, ""),
+    }
+}
+
 fn own_failure(error: &exchange::Error) -> Failure {
     use exchange::Error;
     let (exit, hint) = match error {
         Error::TermsDiffer(_) => (
             Exit::Refused,
-            "both sides must run the same version of tacit with the same --ceiling, --wide and --schema".to_owned(),
+            "both sides must run the same version of tacit with the same --ceiling, --wide, --schema and --mediator".to_owned(),
         ),
         Error::PeerMisbehaved(_) => (
             Exit::Misbehaved,

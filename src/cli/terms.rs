@@ -36,8 +36,8 @@ pub struct TermsArgs {
 }
 
 impl TermsArgs {
-    /// The terms of a session without a mediator under `schema`.
-    pub fn terms(&self, schema: Schema) -> Terms {
+    /// The terms of a session under `schema`, with the mediator that both sides agree on.
+    pub fn terms(&self, schema: Schema, mediator: Mediator) -> Terms {
         let ceilings = |elements: u32| {
             Ceiling::new(elements.min(crate::exchange::CEILING_MAX)).map(Ceilings::all)
         };
@@ -49,7 +49,7 @@ impl TermsArgs {
         Terms {
             schema_name: schema.name().into(),
             schema_digest: schema.digest(),
-            mediator: Mediator::None,
+            mediator,
             ceilings: ByClass { narrow, wide },
             window: SettlingWindow::DEFAULT,
             reference: String::new(),

@@ -178,6 +178,17 @@ impl Columns {
         Ok(columns)
     }
 
+    /// Puts together again what [`header`](Self::header) and [`place`](Self::place) gave before. `None`
+    /// for a place that the header does not have.
+    pub fn kept(header: Vec<String>, places: &[(Field, usize)]) -> Option<Self> {
+        let mut place = [None; Field::ALL.len()];
+        for (field, column) in places {
+            header.get(*column)?;
+            place[*field as usize] = u16::try_from(*column).ok();
+        }
+        Some(Self { header, place })
+    }
+
     fn check_needed(&self) -> Result<(), ListError> {
         let has = |field: Field| self.place(field).is_some();
         let needed = if !has(Field::RecordId) {

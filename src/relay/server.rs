@@ -321,12 +321,19 @@ async fn calls<S>(
     let mut looks = interval(limits.connection_idle);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     looks.tick().await;
+    let mut told = false;
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
             _ = looks.tick() => {
-                if Arc::strong_count(&busy) <= at_rest || !relay.admits(caller.as_bytes()) {
+                let resting = Arc::strong_count(&busy) <= at_rest;
+                // One that was told, and neither left nor called, may be sending a byte now and then.
+                if !relay.admits(caller.as_bytes()) || (resting && told) {
+                    return;
+                }
+                if resting {
                     connection.as_mut().graceful_shutdown();
+                    told = true;
                 }
             }
             () = told_to_stop(&mut stopped) => {

@@ -95,7 +95,7 @@ impl PinnedTls {
     ///
     /// The client's key travels in the last flight (RFC 8446 §2), so a server that refuses it says so
     /// only after this has returned: the first read then fails.
-    pub(super) async fn connect<S>(&self, stream: S) -> Result<TlsStream<S>, Error>
+    pub async fn connect<S>(&self, stream: S) -> Result<TlsStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {

@@ -23,7 +23,7 @@ use tokio::io::{
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Streaming};
+use tonic::Streaming;
 
 use super::direct::{reach, resolve};
 use super::grpc::{Caller, status_error};
@@ -300,7 +300,7 @@ where
     loop {
         let failure = match attempt().await {
             Ok(tunnel) => return Ok(tunnel),
-            Err(error) if passes(error) => error,
+            Err(error) if error.may_pass() => error,
             Err(error) => return Err(error),
         };
         if Instant::now() + pause >= deadline {
@@ -308,17 +308,6 @@ where
         }
         sleep(pause).await;
         pause = (pause * 2).min(limits.pause_max);
-    }
-}
-
-/// Whether another try may help.
-fn passes(error: Error) -> bool {
-    match error {
-        Error::Unreachable(_) | Error::Gone | Error::HandshakeTimedOut => true,
-        Error::Refused { code } => {
-            [Code::NotFound, Code::Unavailable, Code::Aborted].contains(&Code::from_i32(code))
-        }
-        _ => false,
     }
 }
 

@@ -1,0 +1,297 @@
+//! `tacit match --finish`: the end of sessions that were signed and cut off, by what the peer still
+//! sent or by the mediator's verdict.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::asking::Asking;
+use super::match_lists::{Delivery, deliver, interrupted, runtime};
+use super::progress::Progress;
+use super::results::{Results, ResultsFile};
+use super::route::{RouteArgs, relay_failure};
+use super::session::{FINISH_HINT, cause_failure, channel_failure, graded};
+use super::{Exit, Failure};
+use crate::exchange::descriptor::Descriptor;
+use crate::exchange::release::Held;
+use crate::exchange::{self, PeerMisbehaved};
+use crate::node::settle::{AtRelay, by_verdict};
+use crate::node::{Cause, Patience};
+use crate::pairing::{NodeId, NodeKey};
+use crate::store::unfinished::{Entry, Found, Unfinished};
+use crate::transport::Limits;
+
+/// What was said on the command line.
+pub struct Options<'a> {
+    pub peer: Option<NodeId>,
+    pub route: &'a RouteArgs,
+    pub output: Option<&'a Path>,
+    pub force: bool,
+    pub json: bool,
+    /// Give up what cannot be finished, and keep it as evidence.
+    pub set_aside: bool,
+}
+
+/// Finishes every session in `home` that is unfinished.
+///
+/// # Errors
+/// The first that could not be finished; the others were tried all the same.
+pub fn run(
+    home: &Path,
+    key: &NodeKey,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    let mut failures = Vec::new();
+    let mut sessions = Vec::new();
+    for entry in Unfinished::of(home, key)
+        .all()
+        .map_err(|error| Failure::store(&error))?
+    {
+        match entry {
+            Entry::Found(found) if options.peer.is_none_or(|peer| peer == found.about.peer) => {
+                sessions.push(found);
+            }
+            Entry::Found(_) => {}
+            Entry::Busy => progress.say("A session is left alone: another tacit match runs it."),
+            Entry::Unreadable(error) => failures.push(Failure::store(&error)),
+        }
+    }
+    if options.output.is_some() && sessions.len() > 1 {
+        return Err(Failure::bad_input(
+            format!(
+                "{} sessions are unfinished, and --output is one file",
+                sessions.len()
+            ),
+            "finish them without --output (each writes where it was told to), or one after the other with --peer",
+        ));
+    }
+    if sessions.is_empty() && failures.is_empty() {
+        progress.say("No session is unfinished.");
+    }
+    for found in sessions {
+        if let Err(failure) = finish(*found, home, key, options, progress) {
+            failures.push(failure);
+        }
+    }
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    for failure in failures {
+        progress.say(failure.to_string());
+    }
+    first.map_or(Ok(Exit::Clean), Err)
+}
+
+/// Says no to a new session with a peer while another is unfinished: its answers come first.
+///
+/// # Errors
+/// There is one.
+pub fn refuse_while_unfinished(
+    home: &Path,
+    key: &NodeKey,
+    peer: &NodeId,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    for entry in Unfinished::of(home, key)
+        .all()
+        .map_err(|error| Failure::store(&error))?
+    {
+        match entry {
+            Entry::Found(found) if found.about.peer == *peer => {
+                return Err(Failure::bad_input(
+                    format!(
+                        "the session of {} with this peer was signed and is unfinished",
+                        moment(&found)
+                    ),
+                    format!("{FINISH_HINT}; then run this again"),
+                ));
+            }
+            Entry::Found(_) | Entry::Busy => {}
+            Entry::Unreadable(error) => progress.say(format!("Note: {error}.")),
+        }
+    }
+    Ok(())
+}
+
+/// What asks a mediator in this node's name; it may be away for `patience`.
+///
+/// # Errors
+/// The node's key cannot be used.
+pub fn asking<'a>(
+    (descriptor, address): &(Descriptor, String),
+    key: &NodeKey,
+    progress: &'a Progress,
+    patience: Duration,
+) -> Result<Asking<'a>, Failure> {
+    let at = AtRelay::new(descriptor, key, Limits::default());
+    let at = at.map_err(|error| channel_failure(&error))?.at(address);
+    Ok(Asking::new(at, progress, patience))
+}
+
+/// Whether a session ended by what the peer did, which no further question will mend.
+pub fn is_evidence(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Exchange(exchange::Error::PeerMisbehaved(
+            PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted
+        ))
+    )
+}
+
+/// What to do with evidence.
+pub fn evidence_hint(directory: &Path) -> String {
+    format!(
+        "note the time and this message; what was signed is kept, sealed, in {}",
+        directory.display()
+    )
+}
+
+/// Ends one session and delivers its answers.
+fn finish(
+    found: Found,
+    home: &Path,
+    key: &NodeKey,
+    options: &Options,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let about = &found.about;
+    let output = match options.output {
+        Some(path) => Some(path.to_owned()),
+        None => about.output.clone(),
+    };
+    let force = options.force || (options.output.is_none() && about.force);
+    let file = output
+        .as_ref()
+        .map(|path| ResultsFile::at(path, force))
+        .transpose()?;
+    progress.say(format!(
+        "The session of {} with {}:",
+        moment(&found),
+        about.peer
+    ));
+    let (held, settled) = match end(&found, key, options.route, progress) {
+        Ok(ended) => ended,
+        Err(Unended::Kept(mut failure)) => {
+            if options.set_aside {
+                let directory = found
+                    .set_aside(home)
+                    .map_err(|error| Failure::store(&error))?;
+                failure.hint = Some(evidence_hint(&directory));
+            } else {
+                failure.message.push_str(
+                    ".\n       The session stays as it is: tacit match --finish tries again",
+                );
+            }
+            return Err(failure);
+        }
+        Err(Unended::Over(cause)) => return Err(over(found, home, &cause)),
+    };
+    let delivery = Delivery {
+        peer: about.peer,
+        output,
+        json: options.json || about.json,
+    };
+    let answers = graded(&found.requested, &held, about.peer_people);
+    let results = Results::new(&found.requested, &answers);
+    let session = found.state.session;
+    deliver(&delivery, file, &results, &session, settled, progress)?;
+    found.erase().map_err(|error| Failure::store(&error))
+}
+
+/// How a session was not ended.
+enum Unended {
+    /// It can be tried again.
+    Kept(Failure),
+    /// It has no answers, and will have none.
+    Over(Cause),
+}
+
+/// The peer's tables opened by its release or by the mediator's verdict, and whether by the latter.
+fn end(
+    found: &Found,
+    key: &NodeKey,
+    route: &RouteArgs,
+    progress: &Progress,
+) -> Result<(Held, bool), Unended> {
+    if let Some(release) = &found.release {
+        let opened = found.state.open(release).map_err(exchange::Error::from);
+        return match opened {
+            Ok(held) => Ok((held, false)),
+            Err(error) => Err(Unended::Over(error.into())),
+        };
+    }
+    let Some((descriptor, kept_address)) = &found.about.mediator else {
+        return Err(Unended::Over(Cause::NoMediator));
+    };
+    let address = match &route.via {
+        Some(via) if via.id == descriptor.mediator => via.address.clone(),
+        Some(via) => {
+            return Err(Unended::Kept(Failure::bad_input(
+                format!(
+                    "--via is {}, and this session's mediator is {}",
+                    via.id, descriptor.mediator
+                ),
+                "leave --via out, or give the mediator's new address with its id",
+            )));
+        }
+        None => kept_address.clone(),
+    };
+    let mediator = (descriptor.clone(), address);
+    let kept = Unended::Kept;
+    let asking = asking(&mediator, key, progress, route.relay_wait()).map_err(kept)?;
+    asking.leave_to_it();
+    let agreed = found.agreed.clone().or_else(|| found.state.both_signed());
+    let patience = Patience::default();
+    let verdict = async {
+        let spinner = progress.spinner("asking the mediator");
+        let ended = tokio::select! {
+            ended = by_verdict(&found.state, agreed, &asking, &patience) => ended,
+            () = asking.gave_up() => Err(Cause::Cancelled),
+            () = interrupted() => Err(Cause::Cancelled),
+        };
+        spinner.finish_and_clear();
+        ended
+    };
+    match runtime().map_err(kept)?.block_on(verdict) {
+        Ok(outcome) => Ok((outcome.held, true)),
+        Err(Cause::Cancelled) => {
+            let away = asking
+                .fault()
+                .map(|fault| relay_failure(&fault, &mediator.1, &key.id()));
+            let mut failure = away.unwrap_or_else(|| cause_failure(&Cause::Cancelled));
+            failure
+                .message
+                .push_str(".\n       The session stays as it is: tacit match --finish tries again");
+            Err(Unended::Kept(failure))
+        }
+        Err(cause) => Err(Unended::Over(cause)),
+    }
+}
+
+/// Puts a session away that will have no answers.
+fn over(found: Found, home: &Path, cause: &Cause) -> Failure {
+    let mut failure = cause_failure(cause);
+    let put_away = match cause {
+        Cause::NoMediator => {
+            failure = Failure {
+                message: "it had no mediator, and the peer's release did not come: there are no answers, though the peer may have its own".into(),
+                hint: Some("do not run another match with this peer before an officer has decided".into()),
+                exit: Exit::Unreachable,
+            };
+            found.erase()
+        }
+        Cause::NeverSettled => found.erase(),
+        _ => found
+            .set_aside(home)
+            .map(|directory| failure.hint = Some(evidence_hint(&directory))),
+    };
+    if let Err(error) = put_away {
+        failure.message.push_str(&format!(".\n       {error}"));
+    }
+    failure
+}
+
+/// When the session began, for people.
+fn moment(found: &Found) -> String {
+    let begun = jiff::ZonedDateTime::new(found.about.begun, jiff::tz::TimeZone::system());
+    begun.strftime("%Y-%m-%d %H:%M").to_string()
+}
