@@ -2,40 +2,43 @@
 //! peer when a session is due or when it comes, and runs one session at a time.
 //!
 //! When both call at once, the call of the lower id goes on. What a session must keep is in the store
-//! before the message leaves that needs it ([`Books`]); a session that was signed is ended before
-//! another begins, by the peer's release or the mediator's word, also one of a process before this.
+//! before the message leaves that needs it ([`setup::Books`]); a session that was signed is ended before
+//! another begins ([`signed`]), by the peer's release or the mediator's word, also one of a process before this.
+
+mod setup;
+mod signed;
 
 use std::collections::HashSet;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SysRng;
 use rand_core::{Rng, UnwrapErr};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::asking::{self, Asking};
 use super::daemon::Settings;
 use super::handle::{Doing, Handle};
-use super::settle::{AtRelay, by_verdict};
-use super::{Cause, Ended, Owner, run_mediated_session};
+use super::{Cause, Ended, run_mediated_session};
 use crate::exchange::message::{AbortReason, Message};
-use crate::exchange::release::Receipt;
-use crate::exchange::session::{self, Outcome, Persist, Progress, Session, Standing};
-use crate::exchange::{self, ListKind, PeerMisbehaved, PreparedTable, Role, SignedState};
+use crate::exchange::release::{Held, Receipt};
+use crate::exchange::session::{Outcome, Standing};
+use crate::exchange::{self, PeerMisbehaved, Role};
 use crate::identity::HashedIdentity;
 use crate::store::approvals::ApprovalState;
 use crate::store::audit::{Blame, Outcome as Kept};
 use crate::store::peers::Peer;
 use crate::store::policy::Approval;
-use crate::store::prepared::Fit;
-use crate::store::sessions::{End, SessionInfo, Stage, Start};
+use crate::store::sessions::End;
 use crate::store::{self, ApprovalNumber, PeerNumber, SessionNumber, TableNumber};
-use crate::transport::{self, Duplex, Limits, PinnedTls, call_over, connect, dial_through};
+use crate::transport::{self, Duplex};
+use setup::{
+    Begun, Trouble, begin, can_call, dial, keep_answers, left_by_the_last, no_terms, prepare,
+    settler, stock,
+};
 
 /// Between two looks at the clock, which may be set while one waits.
 const LOOK: Duration = Duration::from_secs(60);
@@ -64,7 +67,7 @@ pub(super) struct Worker {
     /// Goes up when something in the store has changed.
     pub changed: watch::Receiver<u64>,
     pub stop: Stop,
-    pub refusals: Arc<tokio::sync::Semaphore>,
+    pub refusals: Arc<Semaphore>,
 }
 
 /// What it remembers from one session to the next.
@@ -91,28 +94,6 @@ enum Next {
     Due,
 }
 
-/// Why there is no session, in words that name nobody.
-struct Trouble {
-    text: String,
-    not_before: Option<Timestamp>,
-}
-
-/// What a session begins with.
-struct Begun {
-    session: Session,
-    books: Books,
-    asked: HashSet<HashedIdentity>,
-    asked_at: Timestamp,
-}
-
-/// Keeps what a session must have kept.
-struct Books {
-    handle: Handle,
-    start: Start,
-    session: Option<SessionNumber>,
-    committed: Arc<AtomicBool>,
-}
-
 impl Worker {
     pub(super) fn new(
         handle: Handle,
@@ -129,7 +110,7 @@ impl Worker {
             incoming,
             changed,
             stop,
-            refusals: Arc::new(tokio::sync::Semaphore::new(REFUSALS_MAX)),
+            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
         }
     }
 
@@ -558,156 +539,6 @@ impl Worker {
         }
     }
 
-    /// Ends every signed session of this peer; false when the node stops meanwhile.
-    async fn finish_signed(&mut self, peer: &Peer, memory: &mut Memory) -> bool {
-        loop {
-            let signed = self
-                .blocking(|handle, peer| Ok(first_signed(&handle, peer)?))
-                .await;
-            let signed = match signed {
-                Ok(None) => return true,
-                Ok(Some(signed)) => signed,
-                Err(trouble) => {
-                    self.failed(memory, &trouble);
-                    return self.pause(self.settings.retry_max).await;
-                }
-            };
-            self.handle
-                .set(self.peer, |pair| pair.doing = Doing::Settling);
-            let number = signed.info.number;
-            let ended = match self.end_of(signed).await {
-                Some(ended) => ended,
-                None => return false,
-            };
-            let entry = peer.clone();
-            let kept = self
-                .blocking(move |handle, _| match ended {
-                    SignedEnd::Found(ran, found) => {
-                        let how = found.how;
-                        keep_answers(&handle, &entry, number, &ran, found)?;
-                        Ok(Some(how))
-                    }
-                    SignedEnd::Without(how, blame, at) => {
-                        let end = End {
-                            outcome: how,
-                            blame: Some(blame),
-                            receipt: None,
-                            asked_at: at,
-                            answers: &[],
-                        };
-                        handle.store().end_session(number, &end, Timestamp::now())?;
-                        Ok(Some(how))
-                    }
-                    SignedEnd::Open(cause) => Err(Trouble::text(cause.to_string())),
-                })
-                .await;
-            match kept {
-                Ok(how) => {
-                    tracing::info!(peer = self.peer.number(), session = number.number(), outcome = ?how, "signed session ended");
-                    if matches!(how, Some(Kept::Answered | Kept::Settled)) {
-                        self.succeeded(memory, Timestamp::now());
-                    }
-                }
-                Err(trouble) => {
-                    self.failed(memory, &trouble);
-                    if !self.pause(self.settings.retry_max).await {
-                        return false;
-                    }
-                }
-            }
-        }
-    }
-
-    /// How a signed session ends; `None` when the node stops before that is known.
-    async fn end_of(&mut self, signed: SignedSession) -> Option<SignedEnd> {
-        let SignedSession {
-            info,
-            state,
-            agreed,
-            released,
-        } = signed;
-        let ran = Ran {
-            number: Some(info.number),
-            started: info.started,
-            asked: state.asked().copied().collect(),
-            table: TableNumber::new(0),
-        };
-        if let Some(release) = released {
-            let receipt = agreed.map(|agreement| {
-                let (initiator_release, responder_release) = match state.role {
-                    Role::Initiator => (None, Some(release.clone())),
-                    Role::Responder => (Some(release.clone()), None),
-                };
-                Receipt {
-                    agreement,
-                    initiator_release,
-                    responder_release,
-                    settled: None,
-                }
-            });
-            return Some(match state.open(&release) {
-                Ok(held) => SignedEnd::Found(
-                    ran,
-                    Found {
-                        how: Kept::Answered,
-                        receipt,
-                        held,
-                    },
-                ),
-                Err(_) => SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started),
-            });
-        }
-        let settler = match settler(
-            &self.handle,
-            info.mediator.as_deref(),
-            &self.settings.limits,
-        ) {
-            Ok(Some(settler)) => settler,
-            Ok(None) => {
-                return Some(SignedEnd::Without(
-                    Kept::Unanswered,
-                    Blame::Own,
-                    info.started,
-                ));
-            }
-            Err(trouble) => {
-                tracing::error!(
-                    peer = self.peer.number(),
-                    trouble = trouble.text,
-                    "mediator"
-                );
-                return Some(SignedEnd::Open(Cause::NoMediator));
-            }
-        };
-        let verdict = by_verdict(&state, agreed, &settler, &self.settings.patience);
-        tokio::pin!(verdict);
-        let verdict = loop {
-            tokio::select! {
-                biased;
-                () = told_to_stop(&mut self.stop) => return None,
-                verdict = &mut verdict => break verdict,
-                Some(channel) = self.incoming.recv() => self.refuse(channel),
-            }
-        };
-        Some(match verdict {
-            Ok(outcome) => SignedEnd::Found(
-                ran,
-                Found {
-                    how: Kept::Settled,
-                    receipt: Some(outcome.receipt),
-                    held: outcome.held,
-                },
-            ),
-            Err(Cause::NeverSettled) => {
-                SignedEnd::Without(Kept::NeverSettled, Blame::Channel, info.started)
-            }
-            Err(Cause::Exchange(_)) => {
-                SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started)
-            }
-            Err(cause) => SignedEnd::Open(cause),
-        })
-    }
-
     /// Sees to the stock of tables; whether there is one for a session.
     async fn prepare(&mut self, peer: &Peer, memory: &mut Memory) -> bool {
         loop {
@@ -835,329 +666,7 @@ struct Ran {
 struct Found {
     how: Kept,
     receipt: Option<Receipt>,
-    held: exchange::release::Held,
-}
-
-/// A signed session as the store has it.
-struct SignedSession {
-    info: SessionInfo,
-    state: SignedState,
-    agreed: Option<exchange::agreement::SignedAgreement>,
-    released: Option<exchange::release::Release>,
-}
-
-enum SignedEnd {
-    Found(Ran, Found),
-    Without(Kept, Blame, Timestamp),
-    /// It can still be ended, later.
-    Open(Cause),
-}
-
-impl Owner for Books {
-    fn keep(&mut self, state: Persist) -> io::Result<()> {
-        let (store, now) = (self.handle.store(), Timestamp::now());
-        let number = || {
-            self.session
-                .ok_or_else(|| io::Error::other("no session was started"))
-        };
-        match state {
-            Persist::TableUsed => {
-                let number = store
-                    .start_session(&self.start, now)
-                    .map_err(io::Error::other)?;
-                self.session = Some(number);
-                self.committed.store(true, Ordering::SeqCst);
-                Ok(())
-            }
-            Persist::Signed(state) => store
-                .keep_signed(number()?, &state, now)
-                .map_err(io::Error::other),
-            Persist::Agreed(_, agreed) => store
-                .keep_agreed(number()?, &agreed)
-                .map_err(io::Error::other),
-            Persist::PeerReleased(_, release) => store
-                .keep_released(number()?, &release)
-                .map_err(io::Error::other),
-        }
-    }
-
-    fn progress(&mut self, progress: Progress) {
-        self.handle.set(self.start.peer, |pair| {
-            pair.doing = Doing::Running(progress)
-        });
-    }
-
-    fn left_to_the_mediator(&mut self, _cause: &Cause) {
-        self.handle
-            .set(self.start.peer, |pair| pair.doing = Doing::Settling);
-    }
-}
-
-impl Trouble {
-    fn text(text: String) -> Self {
-        Self {
-            text,
-            not_before: None,
-        }
-    }
-}
-
-impl From<store::Error> for Trouble {
-    fn from(error: store::Error) -> Self {
-        Self::text(error.to_string())
-    }
-}
-
-impl From<exchange::Error> for Trouble {
-    fn from(error: exchange::Error) -> Self {
-        Self::text(error.to_string())
-    }
-}
-
-impl From<&transport::Error> for Trouble {
-    fn from(error: &transport::Error) -> Self {
-        Self::text(error.to_string())
-    }
-}
-
-fn no_terms() -> Trouble {
-    Trouble::text("the policy for this peer makes no terms".into())
-}
-
-/// Opens a channel to the peer, once.
-async fn dial(handle: Handle, limits: Limits, peer: Peer) -> Result<Duplex, transport::Error> {
-    let key = handle.store().key();
-    let tls = PinnedTls::new(key.seed(), *peer.entry.id.as_bytes())?;
-    let limits = Limits {
-        wait: limits.attempt,
-        ..limits
-    };
-    let descriptor = peer
-        .entry
-        .policy
-        .descriptor()
-        .filter(|_| peer.entry.by_relay);
-    match (descriptor, &peer.entry.address) {
-        (Some(descriptor), _) => {
-            let relay = PinnedTls::new(key.seed(), *descriptor.mediator.as_bytes())?;
-            let tunnel = dial_through(&descriptor.address, &relay, &peer.entry.id, &limits).await?;
-            call_over(tunnel, &tls, &limits).await
-        }
-        (None, Some(address)) => connect(address, &tls, &limits).await,
-        (None, None) => Err(transport::Error::AddressMalformed),
-    }
-}
-
-/// Whether this side knows a way to the peer; else the peer comes to it.
-fn can_call(peer: &Peer) -> bool {
-    peer.entry.address.is_some() || peer.entry.by_relay
-}
-
-/// Whom to ask about a session under this descriptor.
-fn settler(
-    handle: &Handle,
-    descriptor: Option<&str>,
-    limits: &Limits,
-) -> Result<Option<AtRelay>, Trouble> {
-    let Some(text) = descriptor else {
-        return Ok(None);
-    };
-    let descriptor = text
-        .parse()
-        .map_err(|error: exchange::descriptor::InvalidDescriptor| {
-            Trouble::text(error.to_string())
-        })?;
-    let limits = Limits {
-        wait: limits.attempt,
-        ..limits.clone()
-    };
-    AtRelay::new(&descriptor, handle.store().key(), limits)
-        .map(Some)
-        .map_err(|error| Trouble::from(&error))
-}
-
-/// The sizes and the mediator that a table for this peer is made for.
-fn fit(handle: &Handle, peer: &Peer) -> Result<Fit, Trouble> {
-    let role = Role::Initiator;
-    let terms = peer
-        .entry
-        .policy
-        .terms(role, handle.schema())
-        .ok_or_else(no_terms)?;
-    Ok(Fit {
-        peer: peer.number,
-        mediator: terms.mediator,
-        held: terms.ceilings.map(|_, ceilings| ceilings.of(role).held),
-    })
-}
-
-/// How many tables there are for this peer.
-fn stock(handle: &Handle, peer: &Peer) -> Result<u32, Trouble> {
-    let list = handle.store().list(ListKind::Held)?.ok_or_else(|| {
-        // An empty list would answer no about everybody, which is not what nobody has said yet.
-        Trouble::text("no held list was imported yet, so no session runs".into())
-    })?;
-    let (ours, theirs) = (
-        hex::encode(handle.schema().digest()),
-        list.header.schema_digest,
-    );
-    if ours != theirs {
-        return Err(Trouble::text(
-            "the held list was imported under another matching schema: import it again".into(),
-        ));
-    }
-    Ok(handle.store().prepared_count(&fit(handle, peer)?)?)
-}
-
-fn prepare(handle: &Handle, peer: &Peer) -> Result<(), Trouble> {
-    let (store, fit) = (handle.store(), fit(handle, peer)?);
-    let elements = store.elements(ListKind::Held, fit.held.wide.is_some())?;
-    let mut rng = UnwrapErr(SysRng);
-    let table = PreparedTable::prepare(
-        elements.identities,
-        fit.held,
-        fit.mediator,
-        &mut rng,
-        |_| (),
-    )?;
-    match store.keep_prepared(&fit, elements.version, &table) {
-        // Imported meanwhile: the next round prepares from the new list.
-        Ok(_) | Err(store::Error::WrongState { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Takes a table, gathers what is asked, and sets a session up.
-fn begin(
-    handle: Handle,
-    peer: &Peer,
-    role: Role,
-    approval: Option<ApprovalNumber>,
-) -> Result<Begun, Trouble> {
-    let (store, now) = (handle.store().clone(), Timestamp::now());
-    let policy = &peer.entry.policy;
-    let terms = policy.terms(role, handle.schema()).ok_or_else(no_terms)?;
-    let Asking {
-        identities,
-        at,
-        left_out,
-    } = asking::gather(&store, peer.number, policy, now)?;
-    if left_out > 0 {
-        tracing::warn!(
-            peer = peer.number.number(),
-            left_out,
-            "queries that the ceiling has no room for wait"
-        );
-    }
-    let fit = fit(&handle, peer)?;
-    let (table, prepared) = store
-        .reserve_prepared(&fit)?
-        .ok_or_else(|| Trouble::text("no table is ready yet".into()))?;
-    let start = Start {
-        peer: peer.number,
-        role,
-        table,
-        answered: terms
-            .ceilings
-            .map(|_, ceilings| ceilings.of(role.other()).requested),
-        asked: terms
-            .ceilings
-            .map(|_, ceilings| ceilings.of(role).requested),
-        approval,
-        mediator: policy.mediator.clone(),
-    };
-    let asked = identities
-        .iter()
-        .flat_map(|(_, list)| list.iter().copied())
-        .collect();
-    let setup = session::Setup {
-        role,
-        key: store.key().clone(),
-        peer: peer.entry.id,
-        terms,
-        requested: identities,
-        table: prepared,
-    };
-    match Session::new(setup, &mut UnwrapErr(SysRng)) {
-        Ok(session) => Ok(Begun {
-            session,
-            books: Books {
-                handle,
-                start,
-                session: None,
-                committed: Arc::default(),
-            },
-            asked,
-            asked_at: at,
-        }),
-        Err(error) => {
-            store.put_back_prepared(table)?;
-            Err(error.into())
-        }
-    }
-}
-
-fn keep_answers(
-    handle: &Handle,
-    peer: &Peer,
-    number: SessionNumber,
-    ran: &Ran,
-    found: Found,
-) -> Result<(), Trouble> {
-    let store = handle.store();
-    let policy = &peer.entry.policy;
-    let schema = handle.schema();
-    let answers = asking::answers(store, peer.number, policy, schema, &ran.asked, &found.held)?;
-    let end = End {
-        outcome: found.how,
-        blame: None,
-        receipt: found.receipt.as_ref(),
-        asked_at: ran.started,
-        answers: &answers,
-    };
-    Ok(store.end_session(number, &end, Timestamp::now())?)
-}
-
-fn first_signed(handle: &Handle, peer: PeerNumber) -> Result<Option<SignedSession>, store::Error> {
-    let store = handle.store();
-    let Some(info) = store
-        .signed_sessions()?
-        .into_iter()
-        .find(|info| info.peer == peer)
-    else {
-        return Ok(None);
-    };
-    let Some(state) = store.signed_state(info.number)? else {
-        return Ok(None);
-    };
-    let (agreed, released) = store.after_signing(info.number, &state)?;
-    Ok(Some(SignedSession {
-        info,
-        state,
-        agreed,
-        released,
-    }))
-}
-
-/// When the last session began that this peer answered, and whether one is wanted at once: queries that
-/// a process before this one had no session for, where no schedule will bring one.
-fn left_by_the_last(
-    handle: &Handle,
-    peer: PeerNumber,
-) -> Result<(Option<Timestamp>, bool), Trouble> {
-    let store = handle.store();
-    let policy = store.peer(peer)?.entry.policy;
-    let sessions = store.sessions(SESSIONS_LOOKED_AT)?;
-    let last = sessions.into_iter().find_map(|info| match info.stage {
-        Stage::Ended {
-            outcome: Kept::Answered | Kept::Settled,
-            ..
-        } if info.peer == peer => Some(info.started),
-        _ => None,
-    });
-    let wanted =
-        policy.on_demand && policy.schedule_s.is_none() && !store.queries_to_ask(peer)?.is_empty();
-    Ok((last, wanted))
+    held: Held,
 }
 
 /// How a session without answers is written down; `None` for one that stays signed, because the
