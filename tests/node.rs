@@ -4,7 +4,7 @@
 #[path = "node/running.rs"]
 mod running;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -500,79 +500,140 @@ fn proxy(
     address
 }
 
-/// How each session that was signed ended, by its id; `None` while any is open.
-fn ends(node: &Node) -> Option<BTreeMap<String, bool>> {
+/// How a session stands at one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    WithAnswers,
+    Without,
+    /// Signed, and waiting for the mediator's word.
+    Open,
+}
+
+/// How each session that was signed stands, by its id; `None` while one runs.
+fn ends(node: &Node) -> Option<BTreeMap<String, End>> {
     let mut ends = BTreeMap::new();
     for session in node.sessions() {
-        let outcome = session["outcome"].as_str()?;
+        let end = match session["outcome"].as_str() {
+            Some("answered" | "settled") => End::WithAnswers,
+            Some(_) => End::Without,
+            None if session["stage"] == "signed" => End::Open,
+            None => return None,
+        };
         if let Some(id) = session["id"].as_str() {
-            ends.insert(id.to_owned(), matches!(outcome, "answered" | "settled"));
+            ends.insert(id.to_owned(), end);
         }
     }
     Some(ends)
 }
 
-#[test]
-fn whenever_one_node_is_killed_both_get_their_answers_or_neither_does() {
-    let [mut one, mut two] = Node::pair(QUICK);
-    let mediated = Mediated::start([&one, &two]);
-    one.start();
-    two.start();
-    let more = [
-        "--by-relay",
-        "--mediator",
-        &mediated.descriptor,
-        "--on-demand",
-        "--schedule",
-        "none",
-        "--ceiling",
-        "1024",
-        "--budget-sessions",
-        "1000",
-        "--budget-elements",
-        "10000000",
-    ];
-    introduce(&one, &two, &more);
-    import(&one, 0..50, 100..110);
-    import(&two, 100..150, 0..60);
-    let before = mediated.passed.load(SeqCst);
-    ask(&two, 0, &["--now"]);
-    one.until("answered", |one| one.outcomes() == ["answered"]);
-    let whole = mediated.passed.load(SeqCst) - before;
-    // Twice over the whole session, then closely over its end, where signatures and releases pass.
-    let early = (1..6).map(|part| whole * part / 6);
-    let late = (0..7).map(|step| whole - 9_000 + 1_200 * step);
-    for (round, bytes) in early.chain(late).enumerate() {
-        mediated.alarm_after(bytes);
-        let query = detached(&two, 1 + round as u32, &["--now"]);
-        // Where the session was shorter than the last, nobody is killed.
-        let asked = mediated
-            .alarms
-            .recv_timeout(std::time::Duration::from_secs(20))
-            .is_ok();
-        if asked {
-            let victim = if round % 2 == 0 { &mut one } else { &mut two };
-            victim.kill();
-            victim.start();
-        }
-        // The query goes on by itself: its node asks again after the cut.
-        two.ok(&["query", "--wait", &query, "--now"]);
-        let ended = |node: &Node| ends(node).is_some();
-        one.until("every session has ended", ended);
-        two.until("every session has ended", ended);
-        let (ones, twos) = (ends(&one).unwrap(), ends(&two).unwrap());
-        for (id, answered) in &ones {
-            let other = twos.get(id).copied().unwrap_or(false);
-            assert_eq!(*answered, other, "session {id} of {}", bytes);
-        }
-        for (id, answered) in &twos {
-            let other = ones.get(id).copied().unwrap_or(false);
-            assert_eq!(*answered, other, "session {id} of {}", bytes);
+/// Two nodes that have met once at a mediator's relay, and the bytes that it took.
+struct Met {
+    one: Node,
+    two: Node,
+    mediated: Mediated,
+    whole: u64,
+}
+
+impl Met {
+    fn new() -> Self {
+        let [mut one, mut two] = Node::pair(QUICK);
+        let mediated = Mediated::start([&one, &two]);
+        one.start();
+        two.start();
+        let more = [
+            "--by-relay",
+            "--mediator",
+            &mediated.descriptor,
+            "--on-demand",
+            "--schedule",
+            "none",
+            "--ceiling",
+            "1024",
+        ];
+        introduce(&one, &two, &more);
+        import(&one, 0..50, 100..110);
+        import(&two, 100..150, 0..60);
+        let before = mediated.passed.load(SeqCst);
+        ask(&two, 0, &["--now"]);
+        one.until("answered", |one| one.outcomes() == ["answered"]);
+        let whole = mediated.passed.load(SeqCst) - before;
+        Self {
+            one,
+            two,
+            mediated,
+            whole,
         }
     }
-    assert_eq!(two.found(None), ids(0..50));
-    assert_eq!(one.found(None), ids(100..110));
-    for node in [&one, &two] {
+
+    /// Starts a session and kills one node once so many bytes have passed. False if the two can do
+    /// nothing more before the settling window is over: one side has signed, and the other has not.
+    fn kill_after(&mut self, bytes: u64, first: bool) -> bool {
+        self.mediated.alarm_after(bytes);
+        let query = detached(&self.two, 7, &["--now"]);
+        let passed = self
+            .mediated
+            .alarms
+            .recv_timeout(std::time::Duration::from_secs(60));
+        passed.expect("as many bytes pass");
+        let victim = if first { &mut self.one } else { &mut self.two };
+        victim.kill();
+        victim.start();
+        let mut blocked = false;
+        self.two.until("both sides have ended alike", |two| {
+            let (Some(ones), Some(twos)) = (ends(&self.one), ends(two)) else {
+                return false;
+            };
+            let ids: BTreeSet<&String> = ones.keys().chain(twos.keys()).collect();
+            let end =
+                |ends: &BTreeMap<String, End>, id| ends.get(id).copied().unwrap_or(End::Without);
+            let pairs: Vec<_> = ids
+                .iter()
+                .map(|id| (end(&ones, *id), end(&twos, *id)))
+                .collect();
+            for pair in &pairs {
+                let unlike = [
+                    (End::WithAnswers, End::Without),
+                    (End::Without, End::WithAnswers),
+                ];
+                assert!(
+                    !unlike.contains(pair),
+                    "after {bytes} bytes: {ones:?} {twos:?}"
+                );
+            }
+            blocked = pairs
+                .iter()
+                .any(|pair| [(End::Open, End::Without), (End::Without, End::Open)].contains(pair));
+            // The query is asked again after a session that was cut off, and no other follows its answer.
+            let answered = || !two.found(Some(&query)).is_empty();
+            blocked
+                || (pairs
+                    .iter()
+                    .all(|pair| pair.0 == pair.1 && pair.0 != End::Open)
+                    && answered())
+        });
+        !blocked
+    }
+}
+
+/// Before both have signed neither side has answers, and after it both have, from the peer or from the
+/// mediator; whoever is killed, and whenever.
+#[test]
+fn whenever_one_node_is_killed_both_get_their_answers_or_neither_does() {
+    let mut met = Some(Met::new());
+    let whole = met.as_ref().map_or(0, |met| met.whole);
+    // Over the whole session, then closely over its end, where signatures and releases pass.
+    let early = (1..4).map(|part| whole * part / 4);
+    let late = (0..8).map(|step| whole.saturating_sub(7_000) + 800 * step);
+    for (round, bytes) in early.chain(late).enumerate() {
+        let pair = met.get_or_insert_with(Met::new);
+        if !pair.kill_after(bytes, round % 2 == 0) {
+            met = None;
+        }
+    }
+    let met = met.unwrap_or_else(Met::new);
+    assert_eq!(met.two.found(None), ids(0..50));
+    assert_eq!(met.one.found(None), ids(100..110));
+    for node in [&met.one, &met.two] {
         assert!(node.run(&["audit", "verify"]).status.success());
     }
 }

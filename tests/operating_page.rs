@@ -42,7 +42,17 @@ fn private(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn start(folder: &Path, args: &[&str]) -> Child {
+/// A node that ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(folder: &Path, args: &[&str]) -> Running {
     let mut child = tacit(folder, args).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(
@@ -50,13 +60,13 @@ fn start(folder: &Path, args: &[&str]) -> Child {
         "the node gets ready"
     );
     std::thread::spawn(move || said.for_each(drop));
-    child
+    Running(child)
 }
 
-fn stop(mut child: Child) {
-    let id = rustix::process::Pid::from_child(&child);
+fn stop(mut node: Running) {
+    let id = rustix::process::Pid::from_child(&node.0);
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(node.0.wait().unwrap().success());
 }
 
 #[test]
@@ -68,7 +78,7 @@ fn every_command_for_delegations_on_the_operating_page_runs_in_its_order() {
         &folder.join("new-passphrase"),
         "another horse battery staple\n",
     );
-    for (name, numbers) in [("held.csv", 0..40), ("requested.csv", 20..60)] {
+    for (name, numbers) in [("held.csv", 100..140), ("requested.csv", 120..160)] {
         std::fs::write(folder.join(name), running::people(numbers)).unwrap();
     }
     let id = |seed| NodeKey::from_seed(&[seed; 32]).id().to_string();

@@ -289,6 +289,8 @@ fn start(
         asked: ceiling(),
         approval,
         mediator: None,
+        policy: store.peer(peer).unwrap().entry.policy,
+        asked_at: now(),
     };
     let session = store.start_session(&start, now()).unwrap();
     say(&format!("used {table}"));

@@ -209,18 +209,19 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let serving = tokio::spawn(control.serve(wait(stopped.clone())));
-    let telling = window.clone();
+    let (telling, stopping) = (window.clone(), stop.clone());
     tokio::spawn(async move {
         told_to_stop().await;
         eprintln!("Stopping; sessions that run may end first. Once more to stop at once.");
         notify("STOPPING=1");
         telling.stopping().await;
-        let _ = stop.send(true);
+        let _ = stopping.send(true);
         told_to_stop().await;
         // Whatever had to be kept is on disk before each message: as after a loss of power.
         std::process::exit(i32::from(Exit::Cancelled as u8));
     });
     let ended = daemon.run(wait(stopped)).await;
+    let _ = stop.send(true);
     let _ = serving.await;
     if let Some(watched) = watched {
         watched.abort();

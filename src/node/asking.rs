@@ -71,7 +71,8 @@ pub(super) fn gather(
 
 /// What the peer's answer means for each query, and for the standing list under `None`.
 ///
-/// `asked` is everything that the session asked, `held` what of it the peer holds.
+/// `asked` is everything that the session asked, and whether of the wide class too; `held` what of it the
+/// peer holds.
 ///
 /// # Errors
 /// Those of the store.
@@ -80,14 +81,15 @@ pub(super) fn answers(
     peer: PeerNumber,
     policy: &Policy,
     schema: Schema,
-    asked: &HashSet<HashedIdentity>,
+    (asked, wide): (&HashSet<HashedIdentity>, bool),
     held: &Held,
 ) -> Result<Vec<(Option<QueryNumber>, Answers)>, Error> {
     let matched: HashSet<HashedIdentity> = held
         .iter()
         .flat_map(|(_, held)| held.iter().copied())
         .collect();
-    let classes: Vec<KeyClass> = policy.classes().iter().map(|(class, _)| class).collect();
+    let mut classes = vec![KeyClass::Narrow];
+    classes.extend(wide.then_some(KeyClass::Wide));
     let info = store.list(ListKind::Requested)?;
     let grading = Grading {
         schema,
@@ -131,11 +133,13 @@ struct Grading<'a> {
 
 impl Grading<'_> {
     fn was_asked(&self, person: &Person) -> bool {
-        person
+        let mut keys = person
             .keys
             .iter()
             .filter(|(kind, _)| self.classes.contains(&kind.class()))
-            .all(|(_, identity)| self.asked.contains(identity))
+            .peekable();
+        // Whoever has no key in these classes was not asked about.
+        keys.peek().is_some() && keys.all(|(_, identity)| self.asked.contains(identity))
     }
 
     fn put(&self, person: &Person, answers: &mut Answers) {

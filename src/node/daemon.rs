@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::task::{AbortHandle, Id, JoinSet, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use super::Patience;
 use super::handle::Handle;
@@ -32,6 +32,8 @@ const WAITING_MAX: usize = 1;
 const RELAY_WAIT: Duration = Duration::from_secs(3600);
 /// After a relay has turned this node away for a reason that another try will not mend soon.
 const RELAY_PAUSE: Duration = Duration::from_secs(30);
+/// Between two looks at the peers where nothing has changed: a worker may have failed.
+const LOOK: Duration = Duration::from_secs(60);
 /// For what a worker still has to say once its time is over.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -83,7 +85,9 @@ pub struct Daemon {
     /// The peers that may come to the address, by the key they prove.
     expected: Arc<RwLock<BTreeMap<PublicKey, PeerNumber>>>,
     workers: BTreeMap<PeerNumber, Working>,
-    tasks: JoinSet<PeerNumber>,
+    tasks: JoinSet<()>,
+    /// Workers whose peer is gone and that have not ended: no other works for that peer before.
+    leaving: BTreeMap<Id, PeerNumber>,
     changed: watch::Sender<u64>,
     stop: watch::Sender<Option<Instant>>,
 }
@@ -92,6 +96,7 @@ pub struct Daemon {
 struct Working {
     entry: PeerEntry,
     incoming: mpsc::Sender<Duplex>,
+    task: Id,
     at_relay: Option<AbortHandle>,
 }
 
@@ -123,6 +128,7 @@ impl Daemon {
             expected,
             workers: BTreeMap::new(),
             tasks: JoinSet::new(),
+            leaving: BTreeMap::new(),
             changed: watch::channel(0).0,
             stop: watch::channel(None).0,
         })
@@ -145,6 +151,9 @@ impl Daemon {
         self.note(Event::NodeStarted).await?;
         let mut stop = pin!(stop);
         self.follow().await?;
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.reset();
         loop {
             let visit = async {
                 match &mut self.reception {
@@ -156,16 +165,27 @@ impl Daemon {
                 biased;
                 () = &mut stop => break,
                 () = self.handle.woken() => {
-                    if let Err(error) = self.follow().await {
-                        tracing::error!(%error, "the peers cannot be read");
-                    }
+                    self.look().await;
                     self.changed.send_modify(|count| *count = count.wrapping_add(1));
                 }
-                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    if let Ok(peer) = ended {
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                    let (id, failed) = match ended {
+                        Ok((id, ())) => (id, false),
+                        Err(error) => (error.id(), true),
+                    };
+                    self.leaving.remove(&id);
+                    let gone = self.workers.iter().find(|(_, working)| working.task == id);
+                    if let Some(peer) = gone.map(|(number, _)| *number) {
                         self.forget(peer);
                     }
+                    if failed {
+                        // The next look gives the peer another worker, and not at once.
+                        tracing::error!("a worker failed");
+                    } else {
+                        self.look().await;
+                    }
                 }
+                _ = looks.tick() => self.look().await,
                 (from, visit) = visit => match visit {
                     Ok((channel, key)) => self.lead(&key, channel),
                     Err(error) => tracing::info!(%from, %error, "turned away"),
@@ -191,6 +211,12 @@ impl Daemon {
         self.note(Event::NodeStopped).await
     }
 
+    async fn look(&mut self) {
+        if let Err(error) = self.follow().await {
+            tracing::error!(%error, "the peers cannot be read");
+        }
+    }
+
     /// Has one worker for each peer that there is, set up as the store has it.
     async fn follow(&mut self) -> Result<(), Error> {
         let store = self.handle.store().clone();
@@ -203,7 +229,9 @@ impl Daemon {
             workers.filter(|number| !there(number)).collect()
         };
         for peer in gone {
-            self.forget(peer);
+            if let Some(task) = self.forget(peer) {
+                self.leaving.insert(task, peer);
+            }
         }
         for peer in peers {
             let known = self.workers.get(&peer.number);
@@ -213,13 +241,14 @@ impl Daemon {
                     && known.entry.by_relay == peer.entry.by_relay
                     && known.entry.policy.mediator == peer.entry.policy.mediator
             });
-            if !same {
-                let incoming = match self.workers.remove(&peer.number) {
+            let leaving = self.leaving.values().any(|number| *number == peer.number);
+            if !same && !leaving {
+                let (incoming, task) = match self.workers.remove(&peer.number) {
                     Some(working) => {
                         if let Some(at_relay) = working.at_relay {
                             at_relay.abort();
                         }
-                        working.incoming
+                        (working.incoming, working.task)
                     }
                     None => self.start(&peer),
                 };
@@ -230,6 +259,7 @@ impl Daemon {
                     Working {
                         entry,
                         incoming,
+                        task,
                         at_relay,
                     },
                 );
@@ -247,7 +277,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn start(&mut self, peer: &Peer) -> mpsc::Sender<Duplex> {
+    fn start(&mut self, peer: &Peer) -> (mpsc::Sender<Duplex>, Id) {
         let (incoming, channels) = mpsc::channel(WAITING_MAX);
         let worker = Worker::new(
             self.handle.clone(),
@@ -257,22 +287,17 @@ impl Daemon {
             self.changed.subscribe(),
             self.stop.subscribe(),
         );
-        let number = peer.number;
-        self.tasks.spawn(async move {
-            worker.run().await;
-            number
-        });
-        incoming
+        let task = self.tasks.spawn(worker.run());
+        (incoming, task.id())
     }
 
-    fn forget(&mut self, peer: PeerNumber) {
-        if let Some(at_relay) = self
-            .workers
-            .remove(&peer)
-            .and_then(|working| working.at_relay)
-        {
+    /// Leaves a worker to itself; it ends once it has ended what it does.
+    fn forget(&mut self, peer: PeerNumber) -> Option<Id> {
+        let working = self.workers.remove(&peer)?;
+        if let Some(at_relay) = working.at_relay {
             at_relay.abort();
         }
+        Some(working.task)
     }
 
     /// Leads a visitor to its worker; drops it if the worker has one waiting.

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::daemon::Settings;
 use super::handle::{Doing, Handle};
+use super::settle::{AtRelay, Settler};
 use super::{Cause, Ended, run_mediated_session};
 use crate::exchange::message::{AbortReason, Message};
 use crate::exchange::release::{Held, Receipt};
@@ -30,7 +31,7 @@ use crate::exchange::{self, PeerMisbehaved, Role};
 use crate::identity::HashedIdentity;
 use crate::store::approvals::ApprovalState;
 use crate::store::audit::{Blame, Outcome as Kept};
-use crate::store::peers::Peer;
+use crate::store::peers::{Peer, PeerEntry};
 use crate::store::policy::Approval;
 use crate::store::sessions::End;
 use crate::store::{self, ApprovalNumber, PeerNumber, SessionNumber, TableNumber};
@@ -51,6 +52,11 @@ const GRACE_PART: u32 = 4;
 const GRACE_MAX: Duration = Duration::from_secs(60);
 /// Between two entries in the audit log about one peer's sessions that never began.
 const REFUSED_NOTED: Duration = Duration::from_secs(60);
+/// For how long an officer's refusal holds where there is no schedule.
+const REFUSED_PAUSE: Duration = Duration::from_secs(3600);
+/// Between two attempts to keep answers that are there.
+const KEEP_PAUSE: Duration = Duration::from_secs(3);
+const KEEP_TRIES: u32 = 10;
 /// Sessions of the past in which the last with this peer is looked for.
 const SESSIONS_LOOKED_AT: u32 = 1000;
 
@@ -77,7 +83,16 @@ struct Memory {
     /// When the work began: what is due without a last session is due then.
     began: Timestamp,
     failures: u32,
+    /// Not before this moment, because an attempt failed.
+    retry_at: Option<Instant>,
+    /// Not before the budget resets.
     not_before: Option<Timestamp>,
+    /// What the officers refused is not asked for again before this.
+    refused_until: Option<Timestamp>,
+    /// The peer has opened a session and not begun it: until then it is refused without any work.
+    shut_until: Option<Instant>,
+    /// The peer as it was at the last look.
+    seen: Option<PeerEntry>,
     /// Somebody asked for a session at once.
     wanted: bool,
     /// Waits for an officer.
@@ -90,7 +105,7 @@ struct Memory {
 enum Next {
     Stop,
     Changed,
-    Incoming(Duplex),
+    Incoming(Box<Duplex>),
     Due,
 }
 
@@ -120,7 +135,11 @@ impl Worker {
             last: None,
             began: Timestamp::now(),
             failures: 0,
+            retry_at: None,
             not_before: None,
+            refused_until: None,
+            shut_until: None,
+            seen: None,
             wanted: false,
             approval: None,
             refused_noted: None,
@@ -154,7 +173,15 @@ impl Worker {
                     continue;
                 }
             };
-            memory.wanted |= self.handle.take_at_once(self.peer);
+            if memory.seen.as_ref() != Some(&peer.entry) {
+                // What stood in the way may be mended.
+                (memory.not_before, memory.retry_at, memory.failures) = (None, None, 0);
+                memory.seen = Some(peer.entry.clone());
+            }
+            if self.handle.take_at_once(self.peer) {
+                (memory.wanted, memory.refused_until) = (true, None);
+            }
+            memory.wanted &= peer.entry.policy.on_demand;
             if !self.finish_signed(&peer, &mut memory).await {
                 return;
             }
@@ -162,8 +189,10 @@ impl Worker {
             match self.next(&peer, &mut memory, ready).await {
                 Next::Stop => return,
                 Next::Changed => {}
-                Next::Incoming(channel) if ready => self.serve(&peer, &mut memory, channel).await,
-                Next::Incoming(channel) => self.refuse(channel),
+                Next::Incoming(channel) if ready && !is_ahead(memory.shut_until) => {
+                    self.serve(&peer, &mut memory, *channel).await;
+                }
+                Next::Incoming(channel) => self.refuse(*channel),
                 Next::Due => self.call(&peer, &mut memory).await,
             }
         }
@@ -193,7 +222,7 @@ impl Worker {
         tokio::select! {
             biased;
             () = told_to_stop(&mut self.stop) => Next::Stop,
-            channel = self.incoming.recv() => channel.map_or(Next::Stop, Next::Incoming),
+            channel = self.incoming.recv() => channel.map_or(Next::Stop, |channel| Next::Incoming(Box::new(channel))),
             _ = self.changed.changed() => Next::Changed,
             () = sleep(wait) => if looked { Next::Changed } else { Next::Due },
         }
@@ -202,6 +231,9 @@ impl Worker {
     /// When this side is to call; `None` if it cannot, or waits for an officer.
     async fn due(&self, peer: &Peer, memory: &mut Memory) -> Option<Timestamp> {
         let now = Timestamp::now();
+        if peer.entry.policy.approval == Approval::ByItself {
+            memory.approval = None;
+        }
         if let Some(number) = memory.approval {
             let state = self
                 .blocking(move |handle, _| Ok(handle.store().approval(number)?))
@@ -209,9 +241,15 @@ impl Worker {
             match state {
                 Ok(ApprovalState::Waiting) => return None,
                 Ok(ApprovalState::Refused) => {
-                    // What was refused is not asked for again before its time.
+                    let pause = peer
+                        .entry
+                        .policy
+                        .schedule_s
+                        .map_or(REFUSED_PAUSE, |schedule_s| {
+                            Duration::from_secs(schedule_s.into())
+                        });
                     (memory.last, memory.wanted) = (Some(now), false);
-                    memory.approval = None;
+                    (memory.approval, memory.refused_until) = (None, Some(after(now, pause)));
                 }
                 _ => memory.approval = None,
             }
@@ -227,11 +265,15 @@ impl Worker {
             };
             // A clock that was set back makes nothing wait longer than a schedule.
             let since = memory.last.map(|last| last.min(now));
-            since.map_or(memory.began, |last| after(last, schedule)) + grace
+            since.map_or(memory.began.min(now), |last| after(last, schedule)) + grace
         });
         let wanted = memory.wanted.then_some(now);
         let due = [scheduled, wanted].into_iter().flatten().min()?;
-        Some(due.max(memory.not_before.unwrap_or(due)))
+        let retry = memory
+            .retry_at
+            .map(|at| after(now, at.duration_since(Instant::now())));
+        let waits = [retry, memory.not_before, memory.refused_until];
+        Some(waits.into_iter().flatten().fold(due, Timestamp::max))
     }
 
     /// Calls the peer and runs a session as its initiator.
@@ -292,8 +334,14 @@ impl Worker {
         memory: &mut Memory,
     ) -> Result<Option<Option<ApprovalNumber>>, Trouble> {
         let policy = peer.entry.policy.clone();
+        let now = Timestamp::now();
+        let refused = memory.refused_until.is_some_and(|until| until > now);
+        if policy.approval == Approval::ByHand && refused {
+            return Ok(None);
+        }
+        let note = !memory.noted_lately();
         let may = self.blocking(move |handle, peer| {
-            let (store, now) = (handle.store(), Timestamp::now());
+            let store = handle.store();
             let role = Role::Responder;
             let terms = policy.terms(role, handle.schema()).ok_or_else(no_terms)?;
             let asked = terms
@@ -301,6 +349,9 @@ impl Worker {
                 .map(|_, ceilings| ceilings.of(role.other()).requested);
             match store.check_budget(peer, asked, now) {
                 Err(store::Error::OverBudget(over)) => {
+                    if note {
+                        store.note_over_budget(peer, &over, now)?;
+                    }
                     return Err(Trouble {
                         text: format!("the peer's budget here is used up: {over}"),
                         not_before: over.resets_at,
@@ -315,7 +366,15 @@ impl Worker {
             let given = store.approval(approval)? == ApprovalState::Approved;
             Ok((Some(approval), given))
         });
-        match may.await? {
+        let may = may.await;
+        if may
+            .as_ref()
+            .is_err_and(|trouble| trouble.not_before.is_some())
+            && note
+        {
+            memory.refused_noted = Some(Instant::now());
+        }
+        match may? {
             (approval, true) => Ok(Some(approval)),
             (approval, false) => {
                 memory.approval = approval;
@@ -334,6 +393,14 @@ impl Worker {
         channel: Duplex,
         approval: Option<ApprovalNumber>,
     ) -> Option<Duplex> {
+        let settler = match self.settler(peer).await {
+            Ok(settler) => settler,
+            Err(trouble) => {
+                self.refuse(channel);
+                self.failed(memory, &trouble);
+                return None;
+            }
+        };
         let entry = peer.clone();
         let begun = self
             .blocking(move |handle, _| begin(handle, &entry, role, approval))
@@ -352,20 +419,12 @@ impl Worker {
             asked,
             asked_at,
         } = begun;
-        let settler = match settler(
-            &self.handle,
-            books.start.mediator.as_deref(),
-            &self.settings.limits,
-        ) {
-            Ok(settler) => settler,
-            Err(trouble) => {
-                self.refuse(channel);
-                self.put_back(books.start.table).await;
-                self.failed(memory, &trouble);
-                return None;
-            }
-        };
-        let (committed, room) = (books.committed.clone(), Arc::new(Notify::new()));
+        let (committed, signed) = (books.committed.clone(), books.signed.clone());
+        let (made_room, room) = (books.made_room.clone(), Arc::new(Notify::new()));
+        let wide = peer.entry.policy.wide.is_some();
+        let begun_by = Instant::now() + self.settings.patience.stall;
+        let mut changed = self.changed.clone();
+        let mut too_late = None;
         let goes_before = self.handle.id() > peer.entry.id;
         let mut yielded = None;
         let result = {
@@ -395,9 +454,29 @@ impl Worker {
                             && !committed.load(Ordering::SeqCst);
                         if crossed {
                             yielded = Some(other);
+                            made_room.store(true, Ordering::SeqCst);
                             room.notify_one();
                         } else {
                             self.refuse(other);
+                        }
+                    }
+                    // A peer that opens a session and does not begin it would hold this moment for ever.
+                    () = sleep_until(begun_by), if too_late.is_none()
+                        && !committed.load(Ordering::SeqCst) => {
+                        too_late = Some("the peer opened a session and did not begin it");
+                        room.notify_one();
+                    }
+                    // What an officer takes back counts until this side has signed.
+                    Ok(()) = changed.changed(), if too_late.is_none()
+                        && !signed.load(Ordering::SeqCst) => {
+                        let (before, number) = (peer.entry.policy.clone(), self.peer);
+                        let handle = self.handle.clone();
+                        let same = spawn_blocking(move || {
+                            handle.store().peer(number).is_ok_and(|now| now.entry.policy == before)
+                        });
+                        if !same.await.unwrap_or(false) {
+                            too_late = Some("the policy for the peer was changed while a session ran");
+                            room.notify_one();
                         }
                     }
                 }
@@ -407,13 +486,20 @@ impl Worker {
             number: books.session,
             started: asked_at,
             asked,
+            wide,
             table: books.start.table,
         };
         match result {
             Ok(outcome) => self.answered(peer, memory, ran, outcome).await,
             Err(ended) => {
-                self.ended(peer, memory, ran, ended, yielded.is_some())
-                    .await
+                if ran.number.is_none() && role == Role::Responder {
+                    memory.shut_until = Some(Instant::now() + self.settings.retry_first);
+                }
+                let quiet = yielded.is_some() || too_late.is_some();
+                self.ended(peer, memory, ran, ended, quiet).await;
+                if let Some(text) = too_late {
+                    self.failed(memory, &Trouble::text(text.to_owned()));
+                }
             }
         }
         yielded
@@ -426,16 +512,33 @@ impl Worker {
             Some(_) => Kept::Settled,
             None => Kept::Answered,
         };
-        let found = Found {
-            how,
-            receipt: Some(outcome.receipt),
-            held: outcome.held,
+        let found = Arc::new((
+            ran,
+            Found {
+                how,
+                receipt: Some(outcome.receipt),
+                held: outcome.held,
+            },
+        ));
+        let started = found.0.started;
+        let mut tries = 0;
+        let kept = loop {
+            let (entry, found) = (peer.clone(), found.clone());
+            let kept = self
+                .blocking(move |handle, _| {
+                    keep_answers(&handle, &entry, number, &found.0, &found.1)
+                })
+                .await;
+            tries += 1;
+            // What is here may be all there is: a full disk is tried again before it is given up.
+            match kept {
+                Err(trouble) if tries < KEEP_TRIES => {
+                    self.troubled(&trouble);
+                    sleep(KEEP_PAUSE).await;
+                }
+                kept => break kept,
+            }
         };
-        let entry = peer.clone();
-        let started = ran.started;
-        let kept = self
-            .blocking(move |handle, _| keep_answers(&handle, &entry, number, &ran, found))
-            .await;
         match kept {
             Ok(()) => {
                 tracing::info!(peer = self.peer.number(), session = number.number(), outcome = ?how, "session ended");
@@ -487,7 +590,7 @@ impl Worker {
                 Err(trouble) => self.failed(memory, &trouble),
             }
             if how == Kept::Unanswered && ended.standing == Standing::Released {
-                self.want_approval(peer).await;
+                self.want_approval().await;
             }
         } else {
             tracing::warn!(peer = self.peer.number(), session = number.number(), cause = %ended.cause, "left signed");
@@ -504,9 +607,7 @@ impl Worker {
             | Cause::Channel(transport::Error::Misbehaved(_)) => Some(Kept::CutOff),
             _ => None,
         };
-        let noted = memory
-            .refused_noted
-            .is_some_and(|at| at.elapsed() < REFUSED_NOTED);
+        let noted = memory.noted_lately();
         if let (Some(outcome), false) = (outcome, noted) {
             memory.refused_noted = Some(Instant::now());
             let blame = blame(&ended.cause);
@@ -528,14 +629,36 @@ impl Worker {
 
     /// Has an officer decide before the next session: this side has opened its table to a peer that did
     /// not open its own.
-    async fn want_approval(&self, peer: &Peer) {
-        let mut entry = peer.entry.clone();
-        entry.policy.approval = Approval::ByHand;
-        let changed = self.blocking(move |handle, peer| {
-            Ok(handle.store().change_peer(peer, &entry, Timestamp::now())?)
+    pub(super) async fn want_approval(&self) {
+        let changed = self.blocking(|handle, peer| {
+            Ok(handle.store().require_approval(peer, Timestamp::now())?)
         });
         if let Err(trouble) = changed.await {
             tracing::error!(peer = self.peer.number(), trouble = trouble.text, "policy");
+        }
+    }
+
+    /// The mediator of the sessions with this peer, if there is one: asked first, so that nothing is spent
+    /// on a session that could not be signed.
+    async fn settler(&self, peer: &Peer) -> Result<Option<AtRelay>, Trouble> {
+        let policy = &peer.entry.policy;
+        let settler = settler(
+            &self.handle,
+            policy.mediator.as_deref(),
+            &self.settings.limits,
+        )?;
+        let (Some(settler), Some(descriptor)) = (settler, policy.descriptor()) else {
+            return Ok(None);
+        };
+        let told = timeout(self.settings.patience.mediator, settler.time()).await;
+        match told {
+            Ok(Ok(now)) if now > descriptor.until => Err(Trouble::text(
+                "the mediator's descriptor is out of date: tacit peer change --mediator takes the new one"
+                    .into(),
+            )),
+            Ok(Ok(_)) => Ok(Some(settler)),
+            Ok(Err(fault)) => Err(Trouble::text(fault.to_string())),
+            Err(_) => Err(Trouble::text("the mediator does not answer".into())),
         }
     }
 
@@ -546,6 +669,7 @@ impl Worker {
             let stock = self.blocking(move |handle, _| stock(&handle, &entry)).await;
             match stock {
                 Ok(stock) if stock >= self.settings.tables.max(1) => return true,
+                Ok(stock) if is_ahead(memory.retry_at) => return stock > 0,
                 Ok(_) => {}
                 Err(trouble) => {
                     self.troubled(&trouble);
@@ -599,7 +723,8 @@ impl Worker {
     }
 
     fn succeeded(&self, memory: &mut Memory, started: Timestamp) {
-        (memory.last, memory.failures, memory.not_before) = (Some(started), 0, None);
+        (memory.last, memory.failures) = (Some(started), 0);
+        (memory.retry_at, memory.not_before) = (None, None);
         (memory.wanted, memory.approval) = (false, None);
         self.handle.set(self.peer, |pair| {
             (pair.trouble, pair.answered) = (None, Some(Timestamp::now()));
@@ -614,12 +739,8 @@ impl Worker {
         let chance = UnwrapErr(SysRng).next_u32() % 256;
         memory.failures = memory.failures.saturating_add(1);
         let pause = pause + pause * chance / 512;
-        let not_before = after(Timestamp::now(), pause);
-        memory.not_before = Some(
-            trouble
-                .not_before
-                .map_or(not_before, |at| at.max(not_before)),
-        );
+        memory.retry_at = Some(Instant::now() + pause);
+        memory.not_before = trouble.not_before;
         self.troubled(trouble);
     }
 
@@ -654,11 +775,26 @@ impl Worker {
     }
 }
 
+impl Memory {
+    /// Whether the audit log has heard lately of a session with this peer that did not begin.
+    fn noted_lately(&self) -> bool {
+        self.refused_noted
+            .is_some_and(|at| at.elapsed() < REFUSED_NOTED)
+    }
+}
+
+fn is_ahead(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at > Instant::now())
+}
+
 /// A session that has run.
 struct Ran {
     number: Option<SessionNumber>,
+    /// When the lists were read.
     started: Timestamp,
     asked: HashSet<HashedIdentity>,
+    /// Whether the wide class was asked too.
+    wide: bool,
     table: TableNumber,
 }
 

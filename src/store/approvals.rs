@@ -162,6 +162,15 @@ impl Tx<'_> {
     }
 }
 
+/// Has approvals of a peer that were asked for or given count as used.
+pub(super) fn drop_unused_of(tx: &Tx, peer: PeerNumber) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE approval SET state = ? WHERE peer = ? AND state IN (?, ?)",
+        params![SPENT, peer, WAITING, APPROVED],
+    )?;
+    Ok(())
+}
+
 fn state(number: i64) -> Result<ApprovalState, Error> {
     match number {
         WAITING => Ok(ApprovalState::Waiting),

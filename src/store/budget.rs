@@ -92,29 +92,39 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::OverBudget`], which is also written to the audit log.
+    /// [`Error::OverBudget`].
     pub fn check_budget(
         &self,
         peer: PeerNumber,
         asked: ByClass<Ceiling>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let checked = self.read(|tx| {
+        self.read(|tx| {
             let policy = tx.peer(peer)?.entry.policy;
             for (class, asked) in asked.iter() {
                 tx.check_budget(peer, &policy, class, asked.elements() as u32, now)?;
             }
             Ok(())
-        });
-        if let Err(Error::OverBudget(over)) = &checked {
-            let event = Event::BudgetRefused {
-                peer,
-                class: class_name(over.class).to_owned(),
-                elements: over.asked,
-            };
-            self.record(&event, now)?;
-        }
-        checked
+        })
+    }
+
+    /// Writes to the audit log that a peer asked for more than it has left.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn note_over_budget(
+        &self,
+        peer: PeerNumber,
+        over: &OverBudget,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let event = Event::BudgetRefused {
+            peer,
+            class: class_name(over.class).to_owned(),
+            elements: over.asked,
+        };
+        self.record(&event, now).map(drop)
     }
 }
 
@@ -358,7 +368,11 @@ mod tests {
             wide: Some(one),
         };
         let refused = store.check_budget(peer, asked, now());
-        assert!(matches!(refused, Err(Error::OverBudget(over)) if over.class == KeyClass::Wide));
+        let Err(Error::OverBudget(over)) = refused else {
+            panic!("refused");
+        };
+        assert_eq!(over.class, KeyClass::Wide);
+        store.note_over_budget(peer, &over, now()).unwrap();
         let last = store.last_entries(1).unwrap();
         assert!(last[0].contains("\"event\":\"budget_refused\",\"peer\":1,\"class\":\"wide\""));
     }

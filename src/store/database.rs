@@ -121,7 +121,6 @@ impl Store {
                 tx.append(now, &Event::UnlockFailed { times, first, last })?;
             }
             super::prepared::discard_all_unused(tx)?;
-            super::prepared::discard_reserved(tx)?;
             super::sessions::end_cut_off(tx, now)
         })?;
         Ok(store)

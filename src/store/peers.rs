@@ -9,7 +9,7 @@ use super::Error;
 use super::audit::Event;
 use super::database::{Store, Tx};
 use super::number::PeerNumber;
-use super::policy::{Policy, PolicyFault};
+use super::policy::{Approval, Policy, PolicyFault};
 use super::vault::Place;
 use crate::pairing::NodeId;
 
@@ -118,14 +118,42 @@ impl Store {
         })
     }
 
-    /// Ends the pairing; what was counted against the peer stays.
+    /// Has each session with the peer wait for an officer from now on.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuch`].
+    pub fn require_approval(&self, number: PeerNumber, now: Timestamp) -> Result<(), Error> {
+        self.write(|tx| {
+            let mut entry = tx.peer(number)?.entry;
+            if entry.policy.approval == Approval::ByHand {
+                return Ok(());
+            }
+            entry.policy.approval = Approval::ByHand;
+            tx.put_peer(number, &entry)?;
+            let event = Event::PolicyChanged {
+                peer: number,
+                policy: policy_digest(&entry.policy),
+            };
+            tx.append(now, &event).map(drop)
+        })
+    }
+
+    /// Ends the pairing; what was counted against the peer stays. Approvals that were not used are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`]; [`Error::WrongState`] while a session with it is signed and has not ended.
     pub fn remove_peer(&self, number: PeerNumber, now: Timestamp) -> Result<(), Error> {
         self.write(|tx| {
             tx.peer(number)?;
+            if tx.has_signed_session(number)? {
+                return Err(Error::WrongState {
+                    what: "the peer",
+                    why: "a session with it is signed, and ends by the mediator's word first",
+                });
+            }
+            super::approvals::drop_unused_of(tx, number)?;
             tx.execute("UPDATE peer SET active = 0 WHERE id = ?", [number])?;
             super::prepared::discard_unused_of(tx, number)?;
             tx.append(now, &Event::PeerRemoved { peer: number })

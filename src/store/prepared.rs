@@ -55,6 +55,11 @@ impl Store {
                     why: "it was changed while the table was prepared",
                 });
             }
+            // What is not used was made for another policy: it would only stand in the way.
+            tx.execute(
+                "DELETE FROM prepared WHERE peer = ? AND state = ? AND fit <> ?",
+                params![fit.peer, UNUSED, tx.fit(fit)?],
+            )?;
             let unused: i64 = tx.query_row(
                 "SELECT count(*) FROM prepared WHERE peer = ? AND state = ?",
                 params![fit.peer, UNUSED],
@@ -196,15 +201,13 @@ impl Tx<'_> {
     }
 }
 
-/// Discards every table that no session has taken: after a restart, and when the held list changes.
+/// Discards every table that is not used, also one that a session has taken and not committed to yet:
+/// after a restart, and when the held list changes.
 pub(super) fn discard_all_unused(database: &Connection) -> Result<(), Error> {
-    database.execute("DELETE FROM prepared WHERE state = ?", [UNUSED])?;
-    Ok(())
-}
-
-/// Discards what a process before this one had reserved and not used.
-pub(super) fn discard_reserved(database: &Connection) -> Result<(), Error> {
-    database.execute("DELETE FROM prepared WHERE state = ?", [RESERVED])?;
+    database.execute(
+        "DELETE FROM prepared WHERE state IN (?, ?)",
+        [UNUSED, RESERVED],
+    )?;
     Ok(())
 }
 

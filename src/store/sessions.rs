@@ -19,6 +19,7 @@ use super::budget::Direction;
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
 use super::number::{ApprovalNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber};
+use super::policy::{Approval, Policy};
 use super::vault::Place;
 use super::{Error, from_ms, to_ms};
 use crate::exchange::SignedState;
@@ -50,6 +51,10 @@ pub struct Start {
     pub approval: Option<ApprovalNumber>,
     /// The descriptor of the mediator who can settle it.
     pub mediator: Option<String>,
+    /// The policy that it was set up under, which must still be the peer's.
+    pub policy: Policy,
+    /// When the lists were read that it asks.
+    pub asked_at: Timestamp,
 }
 
 /// How a session ended, and what came of it.
@@ -87,6 +92,8 @@ pub struct SessionInfo {
     pub id: Option<SessionId>,
     /// The descriptor of the mediator who can settle it.
     pub mediator: Option<String>,
+    /// When the lists were read that it asked.
+    pub asked_at: Timestamp,
     pub stage: Stage,
 }
 
@@ -95,6 +102,8 @@ struct Kept {
     initiator: bool,
     #[serde(default)]
     mediator: Option<String>,
+    #[serde(default)]
+    asked_at: Option<Timestamp>,
     id: Option<String>,
     outcome: Option<Outcome>,
     blame: Option<Blame>,
@@ -109,6 +118,13 @@ impl Store {
     pub fn start_session(&self, start: &Start, now: Timestamp) -> Result<SessionNumber, Error> {
         self.write(|tx| {
             let policy = tx.peer(start.peer)?.entry.policy;
+            let approved = start.approval.is_some() || policy.approval == Approval::ByItself;
+            if policy != start.policy || !approved {
+                return Err(Error::WrongState {
+                    what: "the policy for the peer",
+                    why: "it was changed since the session was set up",
+                });
+            }
             tx.spend_budget(start.peer, &policy, start.answered, now)?;
             for (class, asked) in start.asked.iter() {
                 let elements = asked.elements() as u32;
@@ -127,6 +143,7 @@ impl Store {
             let kept = Kept {
                 initiator: start.role == Role::Initiator,
                 mediator: start.mediator.clone(),
+                asked_at: Some(start.asked_at),
                 ..Kept::default()
             };
             tx.put_session(session, COMMITTED, &kept)?;
@@ -343,6 +360,15 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// Whether a session with this peer is signed and has not ended.
+    pub(super) fn has_signed_session(&self, peer: PeerNumber) -> Result<bool, Error> {
+        Ok(self.query_row(
+            "SELECT EXISTS (SELECT 1 FROM session WHERE peer = ? AND state = ?)",
+            params![peer, SIGNED],
+            |row| row.get(0),
+        )?)
+    }
+
     fn put_more(&self, session: SessionNumber, what: i64, text: &[u8]) -> Result<(), Error> {
         let (_, stage, _) = self.session(session)?;
         if stage != SIGNED {
@@ -460,10 +486,12 @@ impl Tx<'_> {
                 },
                 _ => return Err(Error::DamagedStore),
             };
+            let started = from_ms(row.get(2)?)?;
             infos.push(SessionInfo {
                 number,
                 peer: row.get(1)?,
-                started: from_ms(row.get(2)?)?,
+                started,
+                asked_at: kept.asked_at.unwrap_or(started),
                 id: kept.id.as_deref().map(session_id).transpose()?,
                 mediator: kept.mediator,
                 stage,

@@ -217,6 +217,8 @@ impl Node {
             asked: four,
             approval: None,
             mediator: None,
+            policy: store.peer(peer).unwrap().entry.policy,
+            asked_at: Timestamp::now(),
         };
         let session = store.start_session(&start, Timestamp::now()).unwrap();
         let end = End {

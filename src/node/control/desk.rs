@@ -15,6 +15,8 @@ use super::forms;
 use super::gate::{Caller, Gate};
 use super::results::{self, name_of, peer_names};
 use crate::exchange::ListKind;
+use crate::identity::Schema;
+use crate::node::handle::Handle;
 use crate::store::approvals::ApprovalState;
 use crate::store::audit::Head;
 use crate::store::audit::export::ExportError;
@@ -187,6 +189,7 @@ impl Control for Desk {
         let request = request.into_inner();
         let header = request.header.ok_or(Malformed::Missing("the header"));
         let header = header.and_then(Header::try_from).map_err(malformed)?;
+        check_schema(&self.0.handle, header.schema)?;
         let people = pb::people(request.people, header.columns.len()).map_err(malformed)?;
         let mut ids: Vec<&str> = people.iter().map(|person| &*person.record_id).collect();
         ids.sort_unstable();
@@ -626,4 +629,15 @@ pub(super) fn status(error: store::Error) -> Status {
             Status::internal(text)
         }
     }
+}
+
+/// Keys that were made under another schema than the node's would match nobody.
+pub(super) fn check_schema(handle: &Handle, schema: Schema) -> Result<(), Status> {
+    if schema == handle.schema() {
+        return Ok(());
+    }
+    let name = handle.schema().name();
+    Err(Status::failed_precondition(format!(
+        "this node matches under the schema {name}: use --schema {name}"
+    )))
 }

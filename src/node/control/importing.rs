@@ -65,6 +65,7 @@ pub(super) async fn import(
         return Err(Status::invalid_argument("the list's header comes first"));
     };
     let (kind, header) = started(start)?;
+    super::desk::check_schema(&gate.handle, header.schema)?;
     let columns = header.columns.len();
     let (feed, fed) = mpsc::channel(BATCHES_WAITING_MAX);
     let handle = gate.handle.clone();

@@ -38,6 +38,9 @@ pub(super) struct Books {
     pub start: Start,
     pub session: Option<SessionNumber>,
     pub committed: Arc<AtomicBool>,
+    pub signed: Arc<AtomicBool>,
+    /// Set once this side has made room for the peer's own call: then nothing may be committed any more.
+    pub made_room: Arc<AtomicBool>,
 }
 
 /// Why there is no session, in words that name nobody.
@@ -54,6 +57,9 @@ impl Owner for Books {
                 .ok_or_else(|| io::Error::other("no session was started"))
         };
         match state {
+            Persist::TableUsed if self.made_room.load(Ordering::SeqCst) => {
+                Err(io::Error::other("the peer's own call goes before"))
+            }
             Persist::TableUsed => {
                 let number = store
                     .start_session(&self.start, now)
@@ -62,9 +68,12 @@ impl Owner for Books {
                 self.committed.store(true, Ordering::SeqCst);
                 Ok(())
             }
-            Persist::Signed(state) => store
-                .keep_signed(number()?, &state, now)
-                .map_err(io::Error::other),
+            Persist::Signed(state) => {
+                self.signed.store(true, Ordering::SeqCst);
+                store
+                    .keep_signed(number()?, &state, now)
+                    .map_err(io::Error::other)
+            }
             Persist::Agreed(_, agreed) => store
                 .keep_agreed(number()?, &agreed)
                 .map_err(io::Error::other),
@@ -190,20 +199,29 @@ pub(super) fn fit(handle: &Handle, peer: &Peer) -> Result<Fit, Trouble> {
 
 /// How many tables there are for this peer.
 pub(super) fn stock(handle: &Handle, peer: &Peer) -> Result<u32, Trouble> {
-    let list = handle.store().list(ListKind::Held)?.ok_or_else(|| {
+    handle.store().list(ListKind::Held)?.ok_or_else(|| {
         // An empty list would answer no about everybody, which is not what nobody has said yet.
         Trouble::text("no held list was imported yet, so no session runs".into())
     })?;
-    let (ours, theirs) = (
-        hex::encode(handle.schema().digest()),
-        list.header.schema_digest,
-    );
-    if ours != theirs {
-        return Err(Trouble::text(
-            "the held list was imported under another matching schema: import it again".into(),
-        ));
-    }
+    check_schema(handle, ListKind::Held)?;
     Ok(handle.store().prepared_count(&fit(handle, peer)?)?)
+}
+
+/// Keys that were made under another schema match nobody: a list that has such keys must not be asked or
+/// answered from.
+fn check_schema(handle: &Handle, kind: ListKind) -> Result<(), Trouble> {
+    let name = match kind {
+        ListKind::Held => "held",
+        ListKind::Requested => "requested",
+    };
+    match handle.store().list(kind)? {
+        Some(list) if list.header.schema_digest != hex::encode(handle.schema().digest()) => {
+            Err(Trouble::text(format!(
+                "the {name} list was imported under another matching schema: import it again"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn prepare(handle: &Handle, peer: &Peer) -> Result<(), Trouble> {
@@ -234,6 +252,7 @@ pub(super) fn begin(
     let (store, now) = (handle.store().clone(), Timestamp::now());
     let policy = &peer.entry.policy;
     let terms = policy.terms(role, handle.schema()).ok_or_else(no_terms)?;
+    check_schema(&handle, ListKind::Requested)?;
     let Asking {
         identities,
         at,
@@ -262,6 +281,8 @@ pub(super) fn begin(
             .map(|_, ceilings| ceilings.of(role).requested),
         approval,
         mediator: policy.mediator.clone(),
+        policy: policy.clone(),
+        asked_at: at,
     };
     let asked = identities
         .iter()
@@ -283,6 +304,8 @@ pub(super) fn begin(
                 start,
                 session: None,
                 committed: Arc::default(),
+                signed: Arc::default(),
+                made_room: Arc::default(),
             },
             asked,
             asked_at: at,
@@ -299,12 +322,20 @@ pub(super) fn keep_answers(
     peer: &Peer,
     number: SessionNumber,
     ran: &Ran,
-    found: Found,
+    found: &Found,
 ) -> Result<(), Trouble> {
+    check_schema(handle, ListKind::Requested)?;
     let store = handle.store();
     let policy = &peer.entry.policy;
     let schema = handle.schema();
-    let answers = asking::answers(store, peer.number, policy, schema, &ran.asked, &found.held)?;
+    let answers = asking::answers(
+        store,
+        peer.number,
+        policy,
+        schema,
+        (&ran.asked, ran.wide),
+        &found.held,
+    )?;
     let end = End {
         outcome: found.how,
         blame: None,

@@ -1,6 +1,6 @@
 //! Sessions that were signed and have not ended: by the release that is kept, or by the mediator's word.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::setup::{Trouble, keep_answers, settler};
 use super::{Found, Kept, Memory, Ran, Worker, told_to_stop};
@@ -15,6 +15,9 @@ use crate::store::peers::Peer;
 use crate::store::sessions::{End, SessionInfo};
 use crate::store::{self, PeerNumber, TableNumber};
 
+/// How long a mediator keeps what it settled, from a session's start, at most.
+const SETTLED_KEPT: SignedDuration = SignedDuration::from_hours(33 * 24);
+
 /// A signed session as the store has it.
 struct SignedSession {
     info: SessionInfo,
@@ -24,7 +27,7 @@ struct SignedSession {
 }
 
 enum SignedEnd {
-    Found(Ran, Found),
+    Found(Ran, Box<Found>),
     Without(Kept, Blame, Timestamp),
     /// It can still be ended, later.
     Open(Cause),
@@ -42,7 +45,10 @@ impl Worker {
                 Ok(Some(signed)) => signed,
                 Err(trouble) => {
                     self.failed(memory, &trouble);
-                    return self.pause(self.settings.retry_max).await;
+                    if !self.pause(self.settings.retry_max).await {
+                        return false;
+                    }
+                    continue;
                 }
             };
             self.handle
@@ -57,7 +63,7 @@ impl Worker {
                 .blocking(move |handle, _| match ended {
                     SignedEnd::Found(ran, found) => {
                         let how = found.how;
-                        keep_answers(&handle, &entry, number, &ran, found)?;
+                        keep_answers(&handle, &entry, number, &ran, &found)?;
                         Ok(Some(how))
                     }
                     SignedEnd::Without(how, blame, at) => {
@@ -101,7 +107,8 @@ impl Worker {
         } = signed;
         let ran = Ran {
             number: Some(info.number),
-            started: info.started,
+            started: info.asked_at,
+            wide: state.agreement.transcripts.initiator_asks.wide.is_some(),
             asked: state.asked().copied().collect(),
             table: TableNumber::new(0),
         };
@@ -121,11 +128,11 @@ impl Worker {
             return Some(match state.open(&release) {
                 Ok(held) => SignedEnd::Found(
                     ran,
-                    Found {
+                    Box::new(Found {
                         how: Kept::Answered,
                         receipt,
                         held,
-                    },
+                    }),
                 ),
                 Err(_) => SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started),
             });
@@ -137,6 +144,10 @@ impl Worker {
         ) {
             Ok(Some(settler)) => settler,
             Ok(None) => {
+                // An initiator without a mediator releases as soon as it has both signatures.
+                if state.role == Role::Initiator && agreed.is_some() {
+                    self.want_approval().await;
+                }
                 return Some(SignedEnd::Without(
                     Kept::Unanswered,
                     Blame::Own,
@@ -165,17 +176,21 @@ impl Worker {
         Some(match verdict {
             Ok(outcome) => SignedEnd::Found(
                 ran,
-                Found {
+                Box::new(Found {
                     how: Kept::Settled,
                     receipt: Some(outcome.receipt),
                     held: outcome.held,
-                },
+                }),
             ),
             Err(Cause::NeverSettled) => {
                 SignedEnd::Without(Kept::NeverSettled, Blame::Channel, info.started)
             }
             Err(Cause::Exchange(_)) => {
                 SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started)
+            }
+            // Later than that the mediator has forgotten what it settled, and says so for ever.
+            Err(Cause::MediatorRefused(_)) if age(info.started) > SETTLED_KEPT => {
+                SignedEnd::Without(Kept::Unanswered, Blame::Mediator, info.started)
             }
             Err(cause) => SignedEnd::Open(cause),
         })
@@ -201,4 +216,8 @@ fn first_signed(handle: &Handle, peer: PeerNumber) -> Result<Option<SignedSessio
         agreed,
         released,
     }))
+}
+
+fn age(at: Timestamp) -> SignedDuration {
+    Timestamp::now().duration_since(at)
 }

@@ -177,6 +177,8 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         asked: held,
         approval: None,
         mediator: None,
+        policy: store.peer(peer).unwrap().entry.policy,
+        asked_at: now(),
     };
     fails_cleanly("prepared", store, |_| reserve().map(drop));
     let (state, receipt, _) = super::whole_sessions::played(prepared(4));

@@ -60,6 +60,8 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
         asked: held,
         approval: None,
         mediator: None,
+        policy: store.peer(peer).unwrap().entry.policy,
+        asked_at: now(),
     };
     let session = store.start_session(&start, now()).unwrap();
     let (state, receipt, _) = super::whole_sessions::played(table);

@@ -130,6 +130,8 @@ impl Ready {
             asked: four(),
             approval: None,
             mediator: None,
+            policy: self.store.peer(self.peer())?.entry.policy,
+            asked_at: now(),
         };
         let session = self.store.start_session(&start, now());
         self.store.put_back_prepared(number)?;
@@ -265,6 +267,8 @@ fn an_approval_is_used_up_by_one_session() {
             asked: four(),
             approval: Some(approval),
             mediator: None,
+            policy: store.peer(ready.peer()).unwrap().entry.policy,
+            asked_at: now(),
         };
         let started = store.start_session(&start, now());
         store.put_back_prepared(table).unwrap();
