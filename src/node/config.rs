@@ -254,7 +254,7 @@ mod tests {
             stop_seconds = 10
             stall_seconds = 20
             retry_seconds = 1
-            retry_seconds_max = 2
+            retry_seconds_max = 600
         "#;
         let config = Config::parse(text).unwrap();
         for key in KEYS {

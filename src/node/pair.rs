@@ -401,6 +401,11 @@ impl Worker {
                 return None;
             }
         };
+        let Some(runs) = self.handle.session_runs() else {
+            self.refuse(channel);
+            self.failed(memory, &Trouble::text("a list is being imported".into()));
+            return None;
+        };
         let entry = peer.clone();
         let begun = self
             .blocking(move |handle, _| begin(handle, &entry, role, approval))
@@ -419,6 +424,7 @@ impl Worker {
             asked,
             asked_at,
         } = begun;
+        books.runs = Some(runs);
         let (committed, signed) = (books.committed.clone(), books.signed.clone());
         let (made_room, room) = (books.made_room.clone(), Arc::new(Notify::new()));
         let wide = peer.entry.policy.wide.is_some();

@@ -4,6 +4,8 @@
 //! few batches are in between. The store is held from the first batch on, so a client that stops sending
 //! is cut off by the gate, and the list is what it was.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
@@ -17,6 +19,8 @@ use crate::store::{self, ClientNumber, Store};
 use crate::wire::control::import_list_request::Part;
 use crate::wire::control::{self as pb, Header, ImportListReply, ImportListRequest, ImportStart};
 
+/// For sessions that run to end before an import holds the store.
+const SESSIONS_WAIT: Duration = Duration::from_secs(60);
 /// Batches between the stream and the store.
 const BATCHES_WAITING_MAX: usize = 2;
 
@@ -69,8 +73,9 @@ pub(super) async fn import(
     let columns = header.columns.len();
     let (feed, fed) = mpsc::channel(BATCHES_WAITING_MAX);
     let handle = gate.handle.clone();
+    let alone = handle.import_alone(SESSIONS_WAIT).await;
     let written = tokio::task::spawn_blocking(move || {
-        let _importing = importing;
+        let (_importing, _alone) = (importing, alone);
         let written = write(handle.store(), kind, client, header, fed);
         // Here, for the client may be gone by now.
         if written.is_ok() {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use tokio::sync::OwnedRwLockReadGuard;
 
 use super::{Found, Kept, Ran, SESSIONS_LOOKED_AT};
 use crate::exchange::session::{self, Persist, Progress, Session};
@@ -41,6 +42,8 @@ pub(super) struct Books {
     pub signed: Arc<AtomicBool>,
     /// Set once this side has made room for the peer's own call: then nothing may be committed any more.
     pub made_room: Arc<AtomicBool>,
+    /// Keeps imports from beginning meanwhile.
+    pub runs: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// Why there is no session, in words that name nobody.
@@ -90,6 +93,8 @@ impl Owner for Books {
     }
 
     fn left_to_the_mediator(&mut self, _cause: &Cause) {
+        // That may take as long as the settling window.
+        self.runs = None;
         self.handle
             .set(self.start.peer, |pair| pair.doing = Doing::Settling);
     }
@@ -306,6 +311,7 @@ pub(super) fn begin(
                 committed: Arc::default(),
                 signed: Arc::default(),
                 made_room: Arc::default(),
+                runs: None,
             },
             asked,
             asked_at: at,
