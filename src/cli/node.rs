@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::home::HomeArgs;
 use super::{Exit, Failure, output};
@@ -41,7 +42,7 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-To begin with:
+Examples, to begin with:
   tacit id                                  make the node's key; exchange ids, compare the eight words
   tacit node                                run the node; the first time it makes its store
   tacit peer add odesa tacit1… --address 192.0.2.7:7447
@@ -168,6 +169,7 @@ fn open_store(args: &Args, home: &Path) -> Result<Store, Failure> {
 }
 
 async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, Failure> {
+    let mut stops = Stops::new().map_err(|error| failed(&error))?;
     let now = Timestamp::now();
     let uid = rustix::process::getuid().as_raw();
     ensure_owner(&store, uid, now).map_err(|error| failed(&error))?;
@@ -211,12 +213,12 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
     let serving = tokio::spawn(control.serve(wait(stopped.clone())));
     let (telling, stopping) = (window.clone(), stop.clone());
     tokio::spawn(async move {
-        told_to_stop().await;
+        stops.next().await;
         eprintln!("Stopping; sessions that run may end first. Once more to stop at once.");
         notify("STOPPING=1");
         telling.stopping().await;
         let _ = stopping.send(true);
-        told_to_stop().await;
+        stops.next().await;
         // Whatever had to be kept is on disk before each message: as after a loss of power.
         std::process::exit(i32::from(Exit::Cancelled as u8));
     });
@@ -263,14 +265,24 @@ fn notify(state: &str) {
     }
 }
 
-/// Resolves when a person or the system asks the program to stop.
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// A person's or the system's word to stop, heard from the moment this is made.
+struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -25,7 +25,7 @@ use tacit::store::audit::Outcome;
 use tacit::store::clients::{Credential, Role};
 use tacit::store::passphrase::Passphrase;
 use tacit::store::peers::PeerEntry;
-use tacit::store::policy::Policy;
+use tacit::store::policy::{Approval, Policy};
 use tacit::store::prepared::Fit;
 use tacit::store::sessions::{End, Start};
 use tacit::store::{ClientNumber, Cost, PeerNumber, QueryNumber, Store};
@@ -209,15 +209,23 @@ impl Node {
             .map_or(0, |list| list.version);
         store.keep_prepared(&fit, version, &table).unwrap();
         let (table, _) = store.reserve_prepared(&fit).unwrap().unwrap();
+        let policy = store.peer(peer).unwrap().entry.policy;
+        let approval = (policy.approval == Approval::ByHand).then(|| {
+            let approval = store.ask_approval(peer, Timestamp::now()).unwrap();
+            store
+                .decide(approval, true, None, Timestamp::now())
+                .unwrap();
+            approval
+        });
         let start = Start {
             peer,
             role: SessionRole::Initiator,
             table,
             answered: four,
             asked: four,
-            approval: None,
+            approval,
             mediator: None,
-            policy: store.peer(peer).unwrap().entry.policy,
+            policy,
             asked_at: Timestamp::now(),
         };
         let session = store.start_session(&start, Timestamp::now()).unwrap();
