@@ -30,6 +30,7 @@ pub mod schema;
 mod session;
 pub mod sessions;
 pub mod status;
+mod stops;
 pub mod table;
 mod terms;
 

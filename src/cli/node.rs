@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::home::HomeArgs;
+use super::stops::Stops;
 use super::{Exit, Failure, output};
 use crate::node::config::{CONFIG_BYTES_MAX, CONFIG_FILE, Config};
 use crate::node::control::{self, Control, ensure_owner};
@@ -262,27 +262,5 @@ fn notify(state: &str) {
     // Nobody to tell is no reason not to run.
     if let (Ok(socket), Ok(address)) = (UnixDatagram::unbound(), address) {
         let _ = socket.send_to_addr(state.as_bytes(), &address);
-    }
-}
-
-/// A person's or the system's word to stop, heard from the moment this is made.
-struct Stops {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stops {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }

@@ -151,10 +151,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn run_now(node: &NodeLink, progress: &Progress) {
     match node.ask(node.calls().run_now(pb::RunNowRequest { peer: None })) {
-        Ok(reply) => progress.say(format!(
-            "Sessions run at once with {} peers. They can tell that somebody here asked at this moment.",
-            reply.peers
-        )),
+        Ok(reply) => progress.say(match reply.peers {
+            0 => "No peer's policy lets a session run at once. The query waits for the schedule.".to_owned(),
+            1 => "A session runs at once. The peer can tell that somebody here asked at this moment.".to_owned(),
+            peers => format!(
+                "Sessions run at once with {peers} peers. They can tell that somebody here asked at this moment."
+            ),
+        }),
         Err(failure) => progress.say(format!(
             "Not at once: {}. The query waits for the schedule.",
             failure.message

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::home::HomeArgs;
+use super::stops::Stops;
 use super::{Exit, Failure, output};
 use crate::pairing::NodeId;
 use crate::relay::settling::system_clock;
@@ -155,6 +156,7 @@ fn host(args: &RunArgs) -> Result<Exit, Failure> {
         .try_init();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error))?;
     runtime.block_on(async {
+        let mut stops = Stops::new().map_err(|error| failed(&error))?;
         let listener = bind(&args.listen).await?;
         let metrics = match &args.metrics {
             Some(address) => Some(bind(address).await?),
@@ -174,7 +176,7 @@ fn host(args: &RunArgs) -> Result<Exit, Failure> {
         serve(
             relay,
             listener,
-            told_to_stop(),
+            stops.next(),
             Duration::from_secs(args.drain),
         )
         .await;
@@ -329,17 +331,5 @@ fn failed(error: &dyn std::error::Error) -> Failure {
         message: error.to_string(),
         hint: None,
         exit: Exit::Failed,
-    }
-}
-
-/// Resolves when a person or the system asks the program to stop.
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }

@@ -15,7 +15,7 @@ use super::forms;
 use super::gate::{Caller, Gate};
 use super::results::{self, name_of, peer_names};
 use crate::exchange::ListKind;
-use crate::identity::Schema;
+use crate::identity::{KeyClass, Person, Schema};
 use crate::node::handle::Handle;
 use crate::store::approvals::ApprovalState;
 use crate::store::audit::Head;
@@ -195,6 +195,19 @@ impl Control for Desk {
         ids.sort_unstable();
         if ids.windows(2).any(|two| two[0] == two[1]) {
             return Err(Status::invalid_argument("two records have the same id"));
+        }
+        let narrow = |person: &Person| {
+            let mut classes = person.keys.iter().map(|(kind, _)| kind.class());
+            classes.any(|class| class == KeyClass::Narrow)
+        };
+        if !people.iter().all(narrow) {
+            let peers = self.0.store(Store::peers).await?;
+            if peers.iter().all(|peer| peer.entry.policy.wide.is_none()) {
+                return Err(Status::failed_precondition(
+                    "somebody in the query has only keys that several people may share, and no peer is \
+                     asked about such keys: give a full date of birth or a number",
+                ));
+            }
         }
         let submitted = self.change(move |store| {
             store.submit_under(client, &header.columns, &people, Timestamp::now())

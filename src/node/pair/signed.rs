@@ -1,6 +1,7 @@
 //! Sessions that were signed and have not ended: by the release that is kept, or by the mediator's word.
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::block_in_place;
 
 use super::setup::{Trouble, keep_answers, settler};
 use super::{Found, Kept, Memory, Ran, Worker, told_to_stop};
@@ -28,7 +29,7 @@ struct SignedSession {
 
 enum SignedEnd {
     Found(Ran, Box<Found>),
-    Without(Kept, Blame, Timestamp),
+    Without(Kept, Blame, Timestamp, Option<Box<Receipt>>),
     /// It can still be ended, later.
     Open(Cause),
 }
@@ -66,11 +67,11 @@ impl Worker {
                         keep_answers(&handle, &entry, number, &ran, &found)?;
                         Ok(Some(how))
                     }
-                    SignedEnd::Without(how, blame, at) => {
+                    SignedEnd::Without(how, blame, at, receipt) => {
                         let end = End {
                             outcome: how,
                             blame: Some(blame),
-                            receipt: None,
+                            receipt: receipt.as_deref(),
                             asked_at: at,
                             answers: &[],
                         };
@@ -125,7 +126,8 @@ impl Worker {
                     settled: None,
                 }
             });
-            return Some(match state.open(&release) {
+            // A whole table is opened and looked through.
+            return Some(match block_in_place(|| state.open(&release)) {
                 Ok(held) => SignedEnd::Found(
                     ran,
                     Box::new(Found {
@@ -134,7 +136,12 @@ impl Worker {
                         held,
                     }),
                 ),
-                Err(_) => SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started),
+                Err(_) => SignedEnd::Without(
+                    Kept::TableShut,
+                    Blame::Peer,
+                    info.started,
+                    receipt.map(Box::new),
+                ),
             });
         }
         let settler = match settler(
@@ -152,6 +159,7 @@ impl Worker {
                     Kept::Unanswered,
                     Blame::Own,
                     info.started,
+                    None,
                 ));
             }
             Err(trouble) => {
@@ -183,14 +191,14 @@ impl Worker {
                 }),
             ),
             Err(Cause::NeverSettled) => {
-                SignedEnd::Without(Kept::NeverSettled, Blame::Channel, info.started)
+                SignedEnd::Without(Kept::NeverSettled, Blame::Channel, info.started, None)
             }
             Err(Cause::Exchange(_)) => {
-                SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started)
+                SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started, None)
             }
             // Later than that the mediator has forgotten what it settled, and says so for ever.
             Err(Cause::MediatorRefused(_)) if age(info.started) > SETTLED_KEPT => {
-                SignedEnd::Without(Kept::Unanswered, Blame::Mediator, info.started)
+                SignedEnd::Without(Kept::Unanswered, Blame::Mediator, info.started, None)
             }
             Err(cause) => SignedEnd::Open(cause),
         })

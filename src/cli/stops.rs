@@ -1,0 +1,30 @@
+//! How a daemon hears that it is to stop.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A person's or the system's word to stop, heard from the moment this is made.
+pub struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    /// Listens from now on, inside a runtime.
+    ///
+    /// # Errors
+    /// The operating system does not let it.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Resolves with the next word.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
