@@ -306,6 +306,39 @@ fn a_second_node_a_wrong_passphrase_and_a_bad_configuration_are_refused_with_a_r
 }
 
 #[test]
+fn a_service_manager_hands_the_passphrase_over_and_is_told_when_the_node_is_ready_and_when_it_stops()
+ {
+    let node = Node::new(QUICK);
+    let credentials = node.path("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    // Readable to a group, as systemd's access list shows in the mode.
+    let passphrase = credentials.join("tacit.passphrase");
+    std::fs::copy(node.path("passphrase"), &passphrase).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o440);
+    std::fs::set_permissions(&passphrase, mode).unwrap();
+    let socket = node.path("notify");
+    let told = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    told.set_read_timeout(Some(std::time::Duration::from_secs(60)))
+        .unwrap();
+    let mut child = node
+        .command(&["node"])
+        .env("CREDENTIALS_DIRECTORY", &credentials)
+        .env("NOTIFY_SOCKET", &socket)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut heard = [0; 64];
+    let length = told.recv(&mut heard).unwrap();
+    assert_eq!(&heard[..length], b"READY=1");
+    assert!(node.ok(&["status"]).contains(&node.id));
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let length = told.recv(&mut heard).unwrap();
+    assert_eq!(&heard[..length], b"STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn health_and_metrics_name_nobody() {
     let mut node = Node::new("");
     let metrics = free_address();
