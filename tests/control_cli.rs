@@ -243,6 +243,7 @@ fn a_query_waits_and_shows_the_answers_when_every_peer_has_answered() {
     assert!(why.contains("peer 1: not yet; no session is due"), "{why}");
     let found = tacit::store::answers::Answers {
         asked: 1,
+        wide: false,
         found: vec![tacit::store::answers::Found {
             record_id: "1".into(),
             answer: Answer::Strong,
@@ -376,6 +377,45 @@ fn sessions_wait_for_an_officer_and_status_says_so() {
     assert_eq!(peer["they_may_ask"][0]["sessions"], 47);
     assert_eq!(peer["we_may_ask"][0]["elements"], 65_536 * 48 - 4);
     assert!(node.ok(&["status"]).contains("peer 1"));
+}
+
+/// Of the third only the year of birth is known, which makes keys of the wide class alone.
+#[test]
+fn whoever_was_not_asked_about_is_not_shown_as_not_held() {
+    let node = Node::start();
+    let list = LIST.replace("1992-02-25", "1992");
+    let file = node.file("list.csv", &list);
+    node.ok(&["list", "import", "requested", &file]);
+    let peer = node.add_peer(1, Policy::default());
+    node.answer(peer, &[(None, answers(2, &[(1, Answer::Strong)]))]);
+    let shown = || json(&node.ok(&["results", "--json"]))["results"].clone();
+    let answer = |shown: &Value, id: &str| {
+        let mut records = shown.as_array().unwrap().iter();
+        let record = records.find(|record| record["record_id"] == id).unwrap();
+        record["answer"].clone()
+    };
+    let narrow = shown();
+    assert_eq!(answer(&narrow, "id-1"), "strong");
+    assert_eq!(answer(&narrow, "id-2"), "none");
+    assert_ne!(answer(&narrow, "id-3"), "none");
+    let mut both = answers(3, &[(1, Answer::Strong)]);
+    both.wide = true;
+    node.answer(peer, &[(None, both)]);
+    assert_eq!(answer(&shown(), "id-3"), "none");
+
+    let asked = node.run(&[
+        "query",
+        "--family",
+        "Косач",
+        "--given",
+        "Лариса",
+        "--born",
+        "1992",
+    ]);
+    assert!(
+        failed(&asked, 3).contains("give a full date of birth"),
+        "{asked:?}"
+    );
 }
 
 #[test]

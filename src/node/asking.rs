@@ -103,7 +103,7 @@ pub(super) fn answers(
     };
     let mut all = Vec::new();
     if info.is_some() {
-        let mut standing = none_asked();
+        let mut standing = none_asked(wide);
         store.each_person::<Error>(ListKind::Requested, |person| {
             grading.put(&person, &mut standing);
             Ok(())
@@ -114,7 +114,7 @@ pub(super) fn answers(
         if !query.people.iter().all(|person| grading.was_asked(person)) {
             continue;
         }
-        let mut answers = none_asked();
+        let mut answers = none_asked(wide);
         for person in &query.people {
             grading.put(person, &mut answers);
         }
@@ -164,9 +164,10 @@ impl Grading<'_> {
     }
 }
 
-fn none_asked() -> Answers {
+fn none_asked(wide: bool) -> Answers {
     Answers {
         asked: 0,
+        wide,
         found: Vec::new(),
     }
 }

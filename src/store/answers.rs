@@ -18,6 +18,8 @@ use crate::identity::{Answer, KeyKind};
 pub struct Answers {
     /// Records asked.
     pub asked: u64,
+    /// Whether keys of the wide class were asked too: without them nobody was asked about who has no other.
+    pub wide: bool,
     /// Those of them for which a key matched.
     pub found: Vec<Found>,
 }
@@ -43,6 +45,8 @@ pub struct PeerAnswers {
 struct Kept {
     query: Option<QueryNumber>,
     asked: u64,
+    #[serde(default)]
+    wide: bool,
     found: Vec<KeptFound>,
 }
 
@@ -148,6 +152,7 @@ fn keep(query: Option<QueryNumber>, answers: &Answers) -> Kept {
     Kept {
         query,
         asked: answers.asked,
+        wide: answers.wide,
         found: found.collect(),
     }
 }
@@ -164,6 +169,7 @@ fn unkeep(kept: Kept) -> Option<Answers> {
     });
     Some(Answers {
         asked: kept.asked,
+        wide: kept.wide,
         found: found.collect::<Option<_>>()?,
     })
 }

@@ -346,6 +346,7 @@ pub fn answers(asked: u64, found: &[(u32, Answer)]) -> Answers {
     });
     Answers {
         asked,
+        wide: false,
         found: found.collect(),
     }
 }

@@ -12,7 +12,7 @@ use super::forms::ms;
 use super::gate::{Caller, Gate};
 use crate::exchange::ListKind;
 use crate::identity::list::Cells;
-use crate::identity::{Answer, Person};
+use crate::identity::{Answer, KeyClass, Person};
 use crate::store::answers::{Found, PeerAnswers};
 use crate::store::{self, PeerNumber, QueryNumber, Store};
 use crate::wire::control::results::Part;
@@ -69,6 +69,8 @@ impl Lookup {
     }
 
     fn record(&self, person: &Person) -> RecordAnswers {
+        let mut classes = person.keys.iter().map(|(kind, _)| kind.class());
+        let narrow = classes.any(|class| class == KeyClass::Narrow);
         let answer = |((peer, places), otherwise): (&(PeerAnswers, _), &Option<Answer>)| {
             let places: &HashMap<String, usize> = places;
             let found = places.get(&*person.record_id);
@@ -82,7 +84,8 @@ impl Lookup {
                         .collect(),
                 },
                 None => RecordAnswer {
-                    answer: pb::answer_number(*otherwise),
+                    // Nobody was asked about who has only keys that were not asked.
+                    answer: pb::answer_number(otherwise.filter(|_| narrow || peer.answers.wide)),
                     kinds: Vec::new(),
                 },
             }

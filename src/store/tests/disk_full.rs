@@ -201,6 +201,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
     });
     let answers = Answers {
         asked: 1,
+        wide: false,
         found: Vec::new(),
     };
     let end = End {

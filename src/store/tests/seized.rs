@@ -73,6 +73,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
     };
     let answers = Answers {
         asked: 1,
+        wide: false,
         found: vec![found],
     };
     let end = End {

@@ -179,6 +179,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     let query = store.submit(client, &[person(1, 0)], now()).unwrap();
     let answers = Answers {
         asked: 1,
+        wide: false,
         found: vec![Found {
             record_id: "id-1".into(),
             answer: Answer::Strong,
@@ -187,6 +188,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     };
     let nothing = Answers {
         asked: 20,
+        wide: false,
         found: Vec::new(),
     };
     let end = End {
