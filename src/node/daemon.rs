@@ -30,6 +30,8 @@ use crate::transport::{
 const WAITING_MAX: usize = 1;
 /// How long a node waits at a relay before it asks again.
 const RELAY_WAIT: Duration = Duration::from_secs(3600);
+/// After a connection through a relay came to nothing.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// After a relay has turned this node away for a reason that another try will not mend soon.
 const RELAY_PAUSE: Duration = Duration::from_secs(30);
 /// Between two looks at the peers where nothing has changed: a worker may have failed.
@@ -362,7 +364,12 @@ impl Awaiting {
                 self.handle.set(self.number, |pair| {
                     pair.trouble = Some((Timestamp::now(), format!("at the relay: {error}")));
                 });
-                sleep(RELAY_PAUSE).await;
+                let pause = if error.may_pass() {
+                    RETRY_PAUSE
+                } else {
+                    RELAY_PAUSE
+                };
+                sleep(pause).await;
             }
         }
     }
