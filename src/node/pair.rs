@@ -85,6 +85,8 @@ struct Memory {
     failures: u32,
     /// Not before this moment, because an attempt failed.
     retry_at: Option<Instant>,
+    /// No table is computed before this moment, because the last attempt failed.
+    prepare_at: Option<Instant>,
     /// Not before the budget resets.
     not_before: Option<Timestamp>,
     /// What the officers refused is not asked for again before this.
@@ -136,6 +138,7 @@ impl Worker {
             began: Timestamp::now(),
             failures: 0,
             retry_at: None,
+            prepare_at: None,
             not_before: None,
             refused_until: None,
             shut_until: None,
@@ -176,6 +179,7 @@ impl Worker {
             if memory.seen.as_ref() != Some(&peer.entry) {
                 // What stood in the way may be mended.
                 (memory.not_before, memory.retry_at, memory.failures) = (None, None, 0);
+                memory.prepare_at = None;
                 memory.seen = Some(peer.entry.clone());
             }
             if self.handle.take_at_once(self.peer) {
@@ -675,7 +679,7 @@ impl Worker {
             let stock = self.blocking(move |handle, _| stock(&handle, &entry)).await;
             match stock {
                 Ok(stock) if stock >= self.settings.tables.max(1) => return true,
-                Ok(stock) if is_ahead(memory.retry_at) => return stock > 0,
+                Ok(stock) if is_ahead(memory.prepare_at) => return stock > 0,
                 Ok(_) => {}
                 Err(trouble) => {
                     self.troubled(&trouble);
@@ -700,6 +704,7 @@ impl Worker {
                 Ok(()) => {}
                 Err(trouble) => {
                     self.failed(memory, &trouble);
+                    memory.prepare_at = memory.retry_at;
                     return false;
                 }
             }
