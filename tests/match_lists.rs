@@ -1,11 +1,15 @@
 //! `tacit match` as two real processes over real sockets: right answers, and every way it can go wrong.
 
+#[path = "support/people.rs"]
+mod people;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use people::{born, family_name, given_name};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -157,32 +161,12 @@ fn code_and_error(output: &Output) -> (i32, String) {
     )
 }
 
-/// A list of invented people, one for each number: no two share a surname and a birth date.
+/// A list of invented people.
 fn people(numbers: impl IntoIterator<Item = u32>) -> String {
-    let syllables = [
-        "ба", "ве", "ги", "до", "жу", "зо", "ка", "ле", "ми", "но", "пу", "ра", "со", "те", "фа",
-        "лю",
-    ];
-    let given = [
-        "Іван",
-        "Петро",
-        "Олександр",
-        "Сергій",
-        "Микола",
-        "Андрій",
-        "Тарас",
-        "Ігор",
-    ];
     let mut list = HEADER.to_owned();
     for n in numbers {
-        // A bijection on 20 bits, so that neighbours have nothing in common.
-        let mixed = (n.wrapping_mul(0x9_E375) ^ 0x5_A5A5) & 0xf_ffff;
-        let surname: String = (0..5)
-            .map(|i| syllables[(mixed >> (4 * i)) as usize & 15])
-            .collect();
-        let (year, month, day) = (1960 + n % 43, 1 + n / 43 % 12, 1 + n / 516 % 28);
-        let given = given[n as usize % given.len()];
-        list += &format!("{n},{surname}ренко,{given},Іванович,{year}-{month:02}-{day:02}\n");
+        let (family, given, born) = (family_name(n), given_name(n), born(n));
+        list += &format!("{n},{family},{given},Іванович,{born}\n");
     }
     list
 }

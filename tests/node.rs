@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 
-use running::{Node, born, document, family_name, given_name, ids, import, introduce, people};
+use running::{Node, born, document, family_name, given_name, ids, import, introduce, list_of};
 use tacit::pairing::NodeKey;
 use tacit::transport::{Limits, PinnedTls, connect};
 
@@ -29,6 +29,15 @@ fn free_address() -> SocketAddr {
 
 fn listening() -> String {
     format!("{QUICK}listen = \"{}\"\n", free_address())
+}
+
+/// Two nodes that run; the second can call the first.
+fn two_that_meet() -> [Node; 2] {
+    let [mut one, mut two] = Node::pair(QUICK);
+    one.configure(&listening());
+    one.start();
+    two.start();
+    [one, two]
 }
 
 /// The arguments that ask about one person.
@@ -130,10 +139,7 @@ fn two_nodes_with_10_000_records_each_answer_their_officers_and_clerks_also_afte
 
 #[test]
 fn nothing_in_the_home_of_a_stopped_node_names_anybody_on_its_lists() {
-    let [mut one, mut two] = Node::pair(QUICK);
-    one.configure(&listening());
-    one.start();
-    two.start();
+    let [mut one, mut two] = two_that_meet();
     introduce(
         &one,
         &two,
@@ -156,7 +162,7 @@ fn nothing_in_the_home_of_a_stopped_node_names_anybody_on_its_lists() {
         }
         assert!(bytes.len() > 500 * 33, "the lists are there");
         let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-        let list = people(numbers.into_iter());
+        let list = list_of(numbers.into_iter());
         let options = tacit::identity::ListOptions::new(
             tacit::identity::Role::Held,
             jiff::civil::date(2026, 1, 15),
@@ -181,10 +187,7 @@ fn nothing_in_the_home_of_a_stopped_node_names_anybody_on_its_lists() {
 
 #[test]
 fn a_session_that_policy_wants_approved_waits_for_an_officer_on_either_side() {
-    let [mut one, mut two] = Node::pair(QUICK);
-    one.configure(&listening());
-    one.start();
-    two.start();
+    let [one, two] = two_that_meet();
     let more = [
         "--on-demand",
         "--schedule",
@@ -223,10 +226,7 @@ fn a_session_that_policy_wants_approved_waits_for_an_officer_on_either_side() {
 
 #[test]
 fn a_budget_is_counted_before_answers_leave_and_survives_a_restart() {
-    let [mut one, mut two] = Node::pair(QUICK);
-    one.configure(&listening());
-    one.start();
-    two.start();
+    let [mut one, two] = two_that_meet();
     let more = ["--on-demand", "--schedule", "none", "--ceiling", "1024"];
     introduce(&one, &two, &more);
     one.ok(&["peer", "change", "theirs", "--budget-sessions", "1"]);
@@ -369,10 +369,7 @@ fn health_and_metrics_name_nobody() {
 
 #[test]
 fn a_peer_that_opens_a_hundred_sessions_holds_up_nobody_else() {
-    let [mut one, mut two] = Node::pair(QUICK);
-    one.configure(&listening());
-    one.start();
-    two.start();
+    let [one, two] = two_that_meet();
     introduce(
         &one,
         &two,

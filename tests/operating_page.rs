@@ -79,7 +79,7 @@ fn every_command_for_delegations_on_the_operating_page_runs_in_its_order() {
         "another horse battery staple\n",
     );
     for (name, numbers) in [("held.csv", 100..140), ("requested.csv", 120..160)] {
-        std::fs::write(folder.join(name), running::people(numbers)).unwrap();
+        std::fs::write(folder.join(name), running::list_of(numbers)).unwrap();
     }
     let id = |seed| NodeKey::from_seed(&[seed; 32]).id().to_string();
     let point = SettlingKey::generate(&mut ChaCha20Rng::from_seed([3; 32])).point();

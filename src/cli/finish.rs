@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::asking::Asking;
-use super::match_lists::{Delivery, deliver, interrupted, runtime};
+use super::match_lists::{Delivery, deliver, runtime};
 use super::progress::Progress;
 use super::results::{Results, ResultsFile};
 use super::route::{RouteArgs, relay_failure};
 use super::session::{FINISH_HINT, cause_failure, channel_failure, graded};
+use super::stops::interrupted;
 use super::{Exit, Failure};
 use crate::exchange::descriptor::Descriptor;
 use crate::exchange::release::Held;

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::results::{Results, ResultsFile};
 use super::route::{Meeting, Place, RouteArgs, look_ahead, open, relay_failure};
 use super::session::{channel_failure, exchange, graded, prepare, row_errors, session_failure};
+use super::stops::interrupted;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use crate::exchange::offer::Mediator;
@@ -473,16 +474,4 @@ fn read_list(
         ));
     }
     Ok(list)
-}
-
-/// Resolves when a person or the system asks the program to stop.
-pub(super) async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

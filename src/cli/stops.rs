@@ -1,4 +1,4 @@
-//! How a daemon hears that it is to stop.
+//! How a command hears that it is to stop.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -26,5 +26,13 @@ impl Stops {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Resolves when a person or the system asks the program to stop; never where that cannot be heard.
+pub async fn interrupted() {
+    match Stops::new() {
+        Ok(mut stops) => stops.next().await,
+        Err(_) => std::future::pending().await,
     }
 }

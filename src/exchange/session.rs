@@ -7,21 +7,23 @@
 //! the next `advance`.
 
 mod legs;
+mod signing;
 
-use super::agreement::{self, Agreement, MediatorTime, SignedAgreement};
+use super::agreement::{MediatorTime, SignedAgreement};
 use super::commitment::{Commitment, Committer};
 use super::offer::{Offer, session_id, sha256};
 use super::release::{Held, Receipt, Release};
 use super::requester::Request;
-use super::table::{PreparedTable, ReleaseSecret};
+use super::table::PreparedTable;
 use super::{
-    AgreementFault, ByClass, CHUNKS_IN_FLIGHT_MAX, Error, Message, PeerMisbehaved, Role, SessionId,
-    SignedState, Terms,
+    ByClass, CHUNKS_IN_FLIGHT_MAX, Error, Message, PeerMisbehaved, Role, SessionId, SignedState,
+    Terms,
 };
 use crate::identity::HashedIdentity;
 use crate::pairing::{NodeId, NodeKey, Signature};
 use legs::{Legs, Unsigned};
 use rand_core::CryptoRng;
+use signing::{Signed, bad_deadline, decode_agreement, open};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -173,17 +175,6 @@ struct Bound {
     offer_digest: [u8; 32],
     answer_digest: [u8; 32],
     commitment: Commitment,
-}
-
-/// This side has signed.
-struct Signed {
-    agreement: Agreement,
-    initiator_signature: Option<Signature>,
-    responder_signature: Option<Signature>,
-    state: Arc<SignedState>,
-    secret: ReleaseSecret,
-    /// Set once both signatures have been checked.
-    receipt: Option<Receipt>,
 }
 
 impl Session {
@@ -596,186 +587,6 @@ impl Session {
             Role::Initiator => self.propose(unsigned, NO_DEADLINE),
         }
     }
-
-    fn with_time(&mut self, now: MediatorTime, rng: &mut impl CryptoRng) -> Result<(), Error> {
-        let window_s = self.own.terms.window.seconds();
-        let state = std::mem::replace(&mut self.state, State::Over);
-        self.state = match state {
-            State::AwaitTimeToPropose(unsigned) => {
-                self.propose(*unsigned, MediatorTime(now.0.saturating_add(window_s)))?
-            }
-            State::AwaitTimeToSign {
-                unsigned,
-                deadline,
-                signature,
-            } => {
-                let latest = now.0.saturating_add(window_s);
-                if deadline.0 > latest.saturating_add(CLOCK_STEP_S) {
-                    return Err(bad_deadline(deadline, now.0 + window_s / 2, latest));
-                }
-                enough_left(deadline, now, window_s / 2)?;
-                self.countersign(*unsigned, deadline, signature)?
-            }
-            State::AwaitTimeToRelease(mut signed) => {
-                enough_left(signed.agreement.deadline, now, window_s / 4)?;
-                self.both_signed(&mut signed, Some(now))?;
-                self.release(&mut signed, rng);
-                State::AwaitRelease {
-                    signed,
-                    released: true,
-                }
-            }
-            _ => return Err(Error::Over),
-        };
-        Ok(())
-    }
-
-    /// The initiator signs first.
-    fn propose(&mut self, unsigned: Unsigned, deadline: MediatorTime) -> Result<State, Error> {
-        let signed = self.sign(unsigned, deadline, None)?;
-        Ok(State::AwaitResponderSignature(Box::new(signed)))
-    }
-
-    /// The responder signs when the initiator's signature holds.
-    fn countersign(
-        &mut self,
-        unsigned: Unsigned,
-        deadline: MediatorTime,
-        initiator: Signature,
-    ) -> Result<State, Error> {
-        let mut signed = self.sign(unsigned, deadline, Some(initiator))?;
-        self.both_signed(&mut signed, None)?;
-        if self.own.terms.mediator.can_settle() {
-            self.outbox.push_back(Step::AskTime);
-            return Ok(State::AwaitTimeToRelease(Box::new(signed)));
-        }
-        Ok(State::AwaitRelease {
-            signed: Box::new(signed),
-            released: false,
-        })
-    }
-
-    /// Checks the agreement, has the signed state kept, then signs.
-    fn sign(
-        &mut self,
-        unsigned: Unsigned,
-        deadline: MediatorTime,
-        initiator_signature: Option<Signature>,
-    ) -> Result<Signed, Error> {
-        let (initiator, responder) = self.own.parties();
-        let Unsigned {
-            bound,
-            theirs,
-            asked,
-            transcripts,
-            secret,
-        } = unsigned;
-        let (initiator_commitment, responder_commitment) = match self.own.role {
-            Role::Initiator => (bound.commitment, theirs),
-            Role::Responder => (theirs, bound.commitment),
-        };
-        let agreement = Agreement {
-            offer_digest: bound.offer_digest,
-            answer_digest: bound.answer_digest,
-            initiator,
-            responder,
-            mediator: *self.own.terms.mediator.encoded(),
-            deadline,
-            initiator_commitment,
-            responder_commitment,
-            transcripts,
-        };
-        agreement.check(self.own.terms.mediator.encoded())?;
-        if let Some(signature) = &initiator_signature {
-            agreement.check_signature(Role::Initiator, signature)?;
-        }
-        let signature = self.own.key.sign(&agreement.encode());
-        let (initiator_signature, responder_signature) = match self.own.role {
-            Role::Initiator => (Some(signature), None),
-            Role::Responder => (initiator_signature, Some(signature)),
-        };
-        let state = Arc::new(SignedState {
-            session: bound.session,
-            role: self.own.role,
-            mediator: self.own.terms.mediator,
-            agreement: agreement.clone(),
-            initiator_signature,
-            responder_signature,
-            asked,
-        });
-        self.signed = Some(Arc::clone(&state));
-        self.outbox
-            .push_back(Step::Persist(Persist::Signed(Arc::clone(&state))));
-        self.outbox
-            .push_back(Step::Send(Message::Agreement(agreement::encode_message(
-                deadline, &signature,
-            ))));
-        Ok(Signed {
-            agreement,
-            initiator_signature,
-            responder_signature,
-            state,
-            secret,
-            receipt: None,
-        })
-    }
-
-    /// The check before any release; from here on there is a receipt.
-    fn both_signed(&mut self, signed: &mut Signed, now: Option<MediatorTime>) -> Result<(), Error> {
-        let (Some(initiator_signature), Some(responder_signature)) =
-            (signed.initiator_signature, signed.responder_signature)
-        else {
-            return Err(AgreementFault::Signature(self.own.role.other()).into());
-        };
-        let agreement = SignedAgreement {
-            agreement: signed.agreement.clone(),
-            initiator_signature,
-            responder_signature,
-        };
-        agreement.check(self.own.terms.mediator.encoded(), &self.own.id, now)?;
-        let receipt = Receipt {
-            agreement,
-            initiator_release: None,
-            responder_release: None,
-            settled: None,
-        };
-        if signed.receipt.is_some() {
-            // Checked again, against the mediator's time: nothing new to keep.
-            return Ok(());
-        }
-        self.outbox.push_back(Step::Persist(Persist::Agreed(
-            signed.state.session,
-            Box::new(receipt.agreement.clone()),
-        )));
-        signed.receipt = Some(receipt.clone());
-        self.receipt = Some(receipt);
-        Ok(())
-    }
-
-    /// Sends this side's release.
-    fn release(&mut self, signed: &mut Signed, rng: &mut impl CryptoRng) {
-        let state = Arc::clone(&signed.state);
-        let release = Release::of(
-            &signed.secret,
-            &state.session,
-            self.own.role,
-            &state.mediator,
-            rng,
-        );
-        self.outbox
-            .push_back(Step::Send(Message::Release(release.encode())));
-        self.note_release(signed, self.own.role, &release);
-    }
-
-    fn note_release(&mut self, signed: &mut Signed, role: Role, release: &Release) {
-        if let Some(receipt) = &mut signed.receipt {
-            match role {
-                Role::Initiator => receipt.initiator_release = Some(release.clone()),
-                Role::Responder => receipt.responder_release = Some(release.clone()),
-            }
-            self.receipt = Some(receipt.clone());
-        }
-    }
 }
 
 impl Own {
@@ -820,21 +631,8 @@ impl State {
     }
 }
 
-/// Seconds by which the mediator's clock may step back between two questions without anybody's fault.
-const CLOCK_STEP_S: u64 = 5;
-
 /// The deadline of an agreement that nobody can settle.
 const NO_DEADLINE: MediatorTime = MediatorTime(0);
-
-fn open(signed: Signed, release: &Release) -> Result<Outcome, Error> {
-    let held = signed.state.open(release)?;
-    let receipt = signed.receipt.ok_or(Error::Over)?;
-    Ok(Outcome {
-        session: signed.state.session,
-        held,
-        receipt,
-    })
-}
 
 fn name(message: &Message) -> &'static str {
     match message {
@@ -852,28 +650,4 @@ fn name(message: &Message) -> &'static str {
 
 fn out_of_order(expected: &'static str, found: &'static str) -> Error {
     PeerMisbehaved::OutOfOrder { expected, found }.into()
-}
-
-fn decode_agreement(bytes: &[u8]) -> Result<(MediatorTime, Signature), PeerMisbehaved> {
-    agreement::decode_message(bytes).ok_or(PeerMisbehaved::Malformed {
-        message: "the agreement",
-    })
-}
-
-fn bad_deadline(found: MediatorTime, earliest: u64, latest: u64) -> Error {
-    PeerMisbehaved::Deadline {
-        found: found.0,
-        earliest,
-        latest,
-    }
-    .into()
-}
-
-fn enough_left(deadline: MediatorTime, now: MediatorTime, needed_s: u64) -> Result<(), Error> {
-    let left_s = deadline.0.saturating_sub(now.0);
-    if left_s < needed_s {
-        Err(Error::TooLate { left_s, needed_s })
-    } else {
-        Ok(())
-    }
 }

@@ -49,11 +49,13 @@ pub struct Pair {
 }
 
 /// Why a session does not run at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotNow {
     #[error("the policy for this peer allows no session on demand")]
     ByPolicy,
+    #[error(transparent)]
+    Store(#[from] store::Error),
 }
 
 /// A running node, for its own parts.
@@ -126,15 +128,15 @@ impl Handle {
     /// Has a session with `peer` run as soon as may be. The peer can then tell when somebody asked.
     ///
     /// # Errors
-    /// [`NotNow`]; [`store::Error::NoSuch`] peer.
-    pub fn run_now(&self, peer: PeerNumber) -> Result<Result<(), NotNow>, store::Error> {
+    /// Policy does not allow it, or the store fails.
+    pub fn run_now(&self, peer: PeerNumber) -> Result<(), NotNow> {
         let policy = self.0.store.peer(peer)?.entry.policy;
         if !policy.on_demand {
-            return Ok(Err(NotNow::ByPolicy));
+            return Err(NotNow::ByPolicy);
         }
         self.pairs().at_once.insert(peer);
         self.0.wake.notify_one();
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Keeps sessions from beginning for as long as the guard is held, once those that run have ended;

@@ -5,10 +5,11 @@
 //! before the message leaves that needs it ([`setup::Books`]); a session that was signed is ended before
 //! another begins ([`signed`]), by the peer's release or the mediator's word, also one of a process before this.
 
+mod ending;
 mod setup;
 mod signed;
+mod when;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,24 +23,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::daemon::Settings;
 use super::handle::{Doing, Handle};
-use super::settle::{AtRelay, Settler};
-use super::{Cause, Ended, run_mediated_session};
+use super::run_mediated_session;
+use crate::exchange::Role;
 use crate::exchange::message::{AbortReason, Message};
-use crate::exchange::release::{Held, Receipt};
-use crate::exchange::session::{Outcome, Standing};
-use crate::exchange::{self, PeerMisbehaved, Role};
-use crate::identity::HashedIdentity;
-use crate::store::approvals::ApprovalState;
-use crate::store::audit::{Blame, Outcome as Kept};
+use crate::store::audit::Outcome as Kept;
 use crate::store::peers::{Peer, PeerEntry};
-use crate::store::policy::Approval;
-use crate::store::sessions::End;
-use crate::store::{self, ApprovalNumber, PeerNumber, SessionNumber, TableNumber};
-use crate::transport::{self, Duplex};
-use setup::{
-    Begun, Trouble, begin, can_call, dial, keep_answers, left_by_the_last, no_terms, prepare,
-    settler, stock,
-};
+use crate::store::{self, ApprovalNumber, PeerNumber, TableNumber};
+use crate::transport::Duplex;
+use ending::Ran;
+use setup::{Begun, Trouble, begin, can_call, dial, left_by_the_last, prepare, stock};
 
 /// Between two looks at the clock, which may be set while one waits.
 const LOOK: Duration = Duration::from_secs(60);
@@ -47,18 +39,8 @@ const LOOK: Duration = Duration::from_secs(60);
 const REFUSAL: Duration = Duration::from_secs(5);
 /// Refusals that may be on their way at once; beyond that a visitor is dropped without a word.
 const REFUSALS_MAX: usize = 4;
-/// How much later than the peer the node with the higher id calls: a part of the schedule, and at most this.
-const GRACE_PART: u32 = 4;
-const GRACE_MAX: Duration = Duration::from_secs(60);
 /// Between two entries in the audit log about one peer's sessions that never began.
 const REFUSED_NOTED: Duration = Duration::from_secs(60);
-/// For how long an officer's refusal holds where there is no schedule.
-const REFUSED_PAUSE: Duration = Duration::from_secs(3600);
-/// Between two attempts to keep answers that are there.
-const KEEP_PAUSE: Duration = Duration::from_secs(3);
-const KEEP_TRIES: u32 = 10;
-/// Sessions of the past in which the last with this peer is looked for.
-const SESSIONS_LOOKED_AT: u32 = 1000;
 
 /// When the node is told to stop: the moment by which sessions must have ended.
 pub(super) type Stop = watch::Receiver<Option<Instant>>;
@@ -232,54 +214,6 @@ impl Worker {
         }
     }
 
-    /// When this side is to call; `None` if it cannot, or waits for an officer.
-    async fn due(&self, peer: &Peer, memory: &mut Memory) -> Option<Timestamp> {
-        let now = Timestamp::now();
-        if peer.entry.policy.approval == Approval::ByItself {
-            memory.approval = None;
-        }
-        if let Some(number) = memory.approval {
-            let state = self
-                .blocking(move |handle, _| Ok(handle.store().approval(number)?))
-                .await;
-            match state {
-                Ok(ApprovalState::Waiting) => return None,
-                Ok(ApprovalState::Refused) => {
-                    let pause = peer
-                        .entry
-                        .policy
-                        .schedule_s
-                        .map_or(REFUSED_PAUSE, |schedule_s| {
-                            Duration::from_secs(schedule_s.into())
-                        });
-                    (memory.last, memory.wanted) = (Some(now), false);
-                    (memory.approval, memory.refused_until) = (None, Some(after(now, pause)));
-                }
-                _ => memory.approval = None,
-            }
-        }
-        if !can_call(peer) {
-            return None;
-        }
-        let scheduled = peer.entry.policy.schedule_s.map(|schedule_s| {
-            let schedule = Duration::from_secs(schedule_s.into());
-            let grace = match self.handle.id() > peer.entry.id {
-                true => (schedule / GRACE_PART).min(GRACE_MAX),
-                false => Duration::ZERO,
-            };
-            // A clock that was set back makes nothing wait longer than a schedule.
-            let since = memory.last.map(|last| last.min(now));
-            since.map_or(memory.began.min(now), |last| after(last, schedule)) + grace
-        });
-        let wanted = memory.wanted.then_some(now);
-        let due = [scheduled, wanted].into_iter().flatten().min()?;
-        let retry = memory
-            .retry_at
-            .map(|at| after(now, at.duration_since(Instant::now())));
-        let waits = [retry, memory.not_before, memory.refused_until];
-        Some(waits.into_iter().flatten().fold(due, Timestamp::max))
-    }
-
     /// Calls the peer and runs a session as its initiator.
     async fn call(&mut self, peer: &Peer, memory: &mut Memory) {
         let approval = match self.may(peer, memory).await {
@@ -327,62 +261,6 @@ impl Worker {
             Err(trouble) => {
                 self.refuse(channel);
                 self.failed(memory, &trouble);
-            }
-        }
-    }
-
-    /// Whether a session may run now: `None` while it waits for an officer; else the approval that it uses up.
-    async fn may(
-        &self,
-        peer: &Peer,
-        memory: &mut Memory,
-    ) -> Result<Option<Option<ApprovalNumber>>, Trouble> {
-        let policy = peer.entry.policy.clone();
-        let now = Timestamp::now();
-        let refused = memory.refused_until.is_some_and(|until| until > now);
-        if policy.approval == Approval::ByHand && refused {
-            return Ok(None);
-        }
-        let note = !memory.noted_lately();
-        let may = self.blocking(move |handle, peer| {
-            let store = handle.store();
-            let role = Role::Responder;
-            let terms = policy.terms(role, handle.schema()).ok_or_else(no_terms)?;
-            let asked = terms
-                .ceilings
-                .map(|_, ceilings| ceilings.of(role.other()).requested);
-            match store.check_budget(peer, asked, now) {
-                Err(store::Error::OverBudget(over)) => {
-                    if note {
-                        store.note_over_budget(peer, &over, now)?;
-                    }
-                    return Err(Trouble {
-                        text: format!("the peer's budget here is used up: {over}"),
-                        not_before: over.resets_at,
-                    });
-                }
-                checked => checked?,
-            }
-            if policy.approval == Approval::ByItself {
-                return Ok((None, true));
-            }
-            let approval = store.ask_approval(peer, now)?;
-            let given = store.approval(approval)? == ApprovalState::Approved;
-            Ok((Some(approval), given))
-        });
-        let may = may.await;
-        if may
-            .as_ref()
-            .is_err_and(|trouble| trouble.not_before.is_some())
-            && note
-        {
-            memory.refused_noted = Some(Instant::now());
-        }
-        match may? {
-            (approval, true) => Ok(Some(approval)),
-            (approval, false) => {
-                memory.approval = approval;
-                Ok(None)
             }
         }
     }
@@ -492,184 +370,34 @@ impl Worker {
                 }
             }
         };
-        let ran = Ran {
-            number: books.session,
-            started: asked_at,
-            asked,
-            wide,
-            table: books.start.table,
-        };
-        match result {
-            Ok(outcome) => self.answered(peer, memory, ran, outcome).await,
-            Err(ended) => {
-                if ran.number.is_none() && role == Role::Responder {
+        let quiet = yielded.is_some() || too_late.is_some();
+        match (books.session, result) {
+            (Some(number), result) => {
+                let ran = Ran {
+                    number,
+                    started: asked_at,
+                    asked,
+                    wide,
+                };
+                match result {
+                    Ok(outcome) => self.answered(peer, memory, ran, outcome).await,
+                    Err(ended) => self.ended(peer, memory, ran, ended).await,
+                }
+            }
+            (None, result) => {
+                self.put_back(books.start.table).await;
+                if role == Role::Responder {
                     memory.shut_until = Some(Instant::now() + self.settings.retry_first);
                 }
-                let quiet = yielded.is_some() || too_late.is_some();
-                self.ended(peer, memory, ran, ended, quiet).await;
-                if let Some(text) = too_late {
-                    self.failed(memory, &Trouble::text(text.to_owned()));
+                if let (Err(ended), false) = (result, quiet) {
+                    self.never_began(memory, &ended).await;
                 }
             }
+        }
+        if let Some(text) = too_late {
+            self.failed(memory, &Trouble::text(text.to_owned()));
         }
         yielded
-    }
-
-    /// Keeps the answers of a session.
-    async fn answered(&mut self, peer: &Peer, memory: &mut Memory, ran: Ran, outcome: Outcome) {
-        let Some(number) = ran.number else { return };
-        let how = match outcome.receipt.settled {
-            Some(_) => Kept::Settled,
-            None => Kept::Answered,
-        };
-        let found = Arc::new((
-            ran,
-            Found {
-                how,
-                receipt: Some(outcome.receipt),
-                held: outcome.held,
-            },
-        ));
-        let started = found.0.started;
-        let mut tries = 0;
-        let kept = loop {
-            let (entry, found) = (peer.clone(), found.clone());
-            let kept = self
-                .blocking(move |handle, _| {
-                    keep_answers(&handle, &entry, number, &found.0, &found.1)
-                })
-                .await;
-            tries += 1;
-            // What is here may be all there is: a full disk is tried again before it is given up.
-            match kept {
-                Err(trouble) if tries < KEEP_TRIES => {
-                    self.troubled(&trouble);
-                    sleep(KEEP_PAUSE).await;
-                }
-                kept => break kept,
-            }
-        };
-        match kept {
-            Ok(()) => {
-                tracing::info!(peer = self.peer.number(), session = number.number(), outcome = ?how, "session ended");
-                self.succeeded(memory, started);
-            }
-            // What opens the answers is kept: the next round tries again.
-            Err(trouble) => self.failed(memory, &trouble),
-        }
-    }
-
-    /// Writes down how a session ended that gave no answers.
-    async fn ended(
-        &mut self,
-        peer: &Peer,
-        memory: &mut Memory,
-        ran: Ran,
-        ended: Ended,
-        made_room: bool,
-    ) {
-        let Some(number) = ran.number else {
-            self.put_back(ran.table).await;
-            if !made_room {
-                self.never_began(memory, &ended).await;
-            }
-            return;
-        };
-        let mediated = peer.entry.policy.mediator.is_some();
-        let how = verdict_on(&ended, mediated);
-        if let Some(how) = how {
-            let receipt = ended.receipt;
-            let kept = self
-                .blocking(move |handle, _| {
-                    let end = End {
-                        outcome: how,
-                        blame: Some(blame(&ended.cause)),
-                        receipt: receipt.as_deref(),
-                        asked_at: ran.started,
-                        answers: &[],
-                    };
-                    handle.store().end_session(number, &end, Timestamp::now())?;
-                    Ok(ended.cause)
-                })
-                .await;
-            match kept {
-                Ok(cause) => {
-                    tracing::warn!(peer = self.peer.number(), session = number.number(), outcome = ?how, %cause, "session ended");
-                    self.failed(memory, &Trouble::text(cause.to_string()));
-                }
-                Err(trouble) => self.failed(memory, &trouble),
-            }
-            if how == Kept::Unanswered && ended.standing == Standing::Released {
-                self.want_approval().await;
-            }
-        } else {
-            tracing::warn!(peer = self.peer.number(), session = number.number(), cause = %ended.cause, "left signed");
-            self.failed(memory, &Trouble::text(ended.cause.to_string()));
-        }
-    }
-
-    /// A session that ended before its commitment: it cost nothing, and is in the audit log if it says
-    /// something of the peer.
-    async fn never_began(&mut self, memory: &mut Memory, ended: &Ended) {
-        let outcome = match &ended.cause {
-            Cause::Exchange(exchange::Error::TermsDiffer(_)) => Some(Kept::Refused),
-            Cause::Exchange(exchange::Error::PeerMisbehaved(_))
-            | Cause::Channel(transport::Error::Misbehaved(_)) => Some(Kept::CutOff),
-            _ => None,
-        };
-        let noted = memory.noted_lately();
-        if let (Some(outcome), false) = (outcome, noted) {
-            memory.refused_noted = Some(Instant::now());
-            let blame = blame(&ended.cause);
-            let noting = self.blocking(move |handle, peer| {
-                let now = Timestamp::now();
-                Ok(handle
-                    .store()
-                    .refuse_session(peer, outcome, Some(blame), now)?)
-            });
-            if let Err(trouble) = noting.await {
-                return self.failed(memory, &trouble);
-            }
-        }
-        tracing::info!(peer = self.peer.number(), cause = %ended.cause, "no session");
-        if !matches!(ended.cause, Cause::Cancelled) {
-            self.failed(memory, &Trouble::text(ended.cause.to_string()));
-        }
-    }
-
-    /// Has an officer decide before the next session: this side has opened its table to a peer that did
-    /// not open its own.
-    pub(super) async fn want_approval(&self) {
-        let changed = self.blocking(|handle, peer| {
-            Ok(handle.store().require_approval(peer, Timestamp::now())?)
-        });
-        if let Err(trouble) = changed.await {
-            tracing::error!(peer = self.peer.number(), trouble = trouble.text, "policy");
-        }
-    }
-
-    /// The mediator of the sessions with this peer, if there is one: asked first, so that nothing is spent
-    /// on a session that could not be signed.
-    async fn settler(&self, peer: &Peer) -> Result<Option<AtRelay>, Trouble> {
-        let policy = &peer.entry.policy;
-        let settler = settler(
-            &self.handle,
-            policy.mediator.as_deref(),
-            &self.settings.limits,
-        )?;
-        let (Some(settler), Some(descriptor)) = (settler, policy.descriptor()) else {
-            return Ok(None);
-        };
-        let told = timeout(self.settings.patience.mediator, settler.time()).await;
-        match told {
-            Ok(Ok(now)) if now > descriptor.until => Err(Trouble::text(
-                "the mediator's descriptor is out of date: tacit peer change --mediator takes the new one"
-                    .into(),
-            )),
-            Ok(Ok(_)) => Ok(Some(settler)),
-            Ok(Err(fault)) => Err(Trouble::text(fault.to_string())),
-            Err(_) => Err(Trouble::text("the mediator does not answer".into())),
-        }
     }
 
     /// Sees to the stock of tables; whether there is one for a session.
@@ -796,59 +524,6 @@ impl Memory {
 
 fn is_ahead(at: Option<Instant>) -> bool {
     at.is_some_and(|at| at > Instant::now())
-}
-
-/// A session that has run.
-struct Ran {
-    number: Option<SessionNumber>,
-    /// When the lists were read.
-    started: Timestamp,
-    asked: HashSet<HashedIdentity>,
-    /// Whether the wide class was asked too.
-    wide: bool,
-    table: TableNumber,
-}
-
-/// What a session found.
-struct Found {
-    how: Kept,
-    receipt: Option<Receipt>,
-    held: Held,
-}
-
-/// How a session without answers is written down; `None` for one that stays signed, because the
-/// mediator can still end it.
-fn verdict_on(ended: &Ended, mediated: bool) -> Option<Kept> {
-    match (&ended.cause, ended.standing) {
-        (Cause::NeverSettled, _) => Some(Kept::NeverSettled),
-        (
-            Cause::Exchange(exchange::Error::PeerMisbehaved(
-                PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted,
-            )),
-            _,
-        ) => Some(Kept::TableShut),
-        (_, Standing::Unsigned) => Some(Kept::CutOff),
-        (_, _) if mediated => None,
-        (_, _) => Some(Kept::Unanswered),
-    }
-}
-
-fn blame(cause: &Cause) -> Blame {
-    match cause {
-        Cause::Exchange(exchange::Error::PeerMisbehaved(_))
-        | Cause::Channel(transport::Error::Misbehaved(_)) => Blame::Peer,
-        Cause::Exchange(exchange::Error::TermsDiffer(_)) | Cause::NeverSettled => Blame::Nobody,
-        Cause::Exchange(exchange::Error::PeerAborted(_) | exchange::Error::TooLate { .. })
-        | Cause::Channel(_)
-        | Cause::Stalled { .. }
-        | Cause::ReleaseLate { .. } => Blame::Channel,
-        Cause::NoMediator
-        | Cause::NoTime(_)
-        | Cause::EpochOver
-        | Cause::MediatorRefused(_)
-        | Cause::MediatorMisbehaved(_) => Blame::Mediator,
-        Cause::Exchange(_) | Cause::Cancelled | Cause::NotKept(_) => Blame::Own,
-    }
 }
 
 /// Resolves when the node is told to stop.

@@ -67,8 +67,8 @@ impl PinnedTls {
     fn configure(node_seed: &[u8; 32], peer: PublicKey) -> Result<Self, rustls::Error> {
         let provider = Arc::new(provider());
         let key = raw_public_key(node_seed)?;
-        let verifier = Arc::new(PinnedKey {
-            peer,
+        let verifier = Arc::new(AdmittedKeys {
+            admits: Arc::new(move |key| *key == peer),
             provider: provider.clone(),
         });
 
@@ -143,7 +143,7 @@ impl EnrolledTls {
     /// [`Error::KeyUnusable`] if the TLS library refuses the key or the settings.
     pub fn new(relay_seed: &[u8; 32], admits: Admission) -> Result<Self, Error> {
         let provider = Arc::new(provider());
-        let verifier = Arc::new(EnrolledKeys {
+        let verifier = Arc::new(AdmittedKeys {
             admits: admits.clone(),
             provider: provider.clone(),
         });
@@ -246,19 +246,25 @@ fn ed25519_key(spki: &[u8]) -> Option<PublicKey> {
     spki.strip_prefix(&SPKI_PREFIX)?.try_into().ok()
 }
 
-/// Accepts exactly one raw public key, the peer's, on either side of the handshake.
-#[derive(Debug)]
-struct PinnedKey {
-    peer: PublicKey,
+/// Accepts the raw public keys that are admitted, on either side of the handshake: between two nodes
+/// the one of the peer, where nodes come those of a list.
+struct AdmittedKeys {
+    admits: Admission,
     provider: Arc<CryptoProvider>,
 }
 
-/// What [`PinnedKey`] hands out through rustls: the other side holds another key.
+impl std::fmt::Debug for AdmittedKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdmittedKeys")
+    }
+}
+
+/// What [`AdmittedKeys`] hands out through rustls: the other side holds a key that is not admitted.
 #[derive(Debug, thiserror::Error)]
-#[error("not the pinned key")]
+#[error("not an admitted key")]
 struct OtherKey(PublicKey);
 
-impl PinnedKey {
+impl AdmittedKeys {
     fn verify_signature(
         &self,
         transcript: &[u8],
@@ -266,7 +272,7 @@ impl PinnedKey {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let (presented, valid) = proven_key(&self.provider, transcript, spki, signed)?;
-        if presented != self.peer {
+        if !(self.admits)(&presented) {
             let other = OtherError(Arc::new(OtherKey(presented)));
             return Err(CertificateError::Other(other).into());
         }
@@ -299,7 +305,7 @@ fn proven_key(
     Ok((presented, valid))
 }
 
-impl ServerCertVerifier for PinnedKey {
+impl ServerCertVerifier for AdmittedKeys {
     fn verify_server_cert(
         &self,
         spki: &CertificateDer<'_>,
@@ -338,7 +344,7 @@ impl ServerCertVerifier for PinnedKey {
     }
 }
 
-impl ClientCertVerifier for PinnedKey {
+impl ClientCertVerifier for AdmittedKeys {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -368,64 +374,6 @@ impl ClientCertVerifier for PinnedKey {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.verify_signature(transcript, spki, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
-}
-
-/// Accepts, at a relay, every raw public key that its list admits.
-struct EnrolledKeys {
-    admits: Admission,
-    provider: Arc<CryptoProvider>,
-}
-
-impl std::fmt::Debug for EnrolledKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("EnrolledKeys")
-    }
-}
-
-impl ClientCertVerifier for EnrolledKeys {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        spki: &CertificateDer<'_>,
-        more: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        verify_form(spki, more).map(|()| ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(PeerMisbehaved::SelectedUnofferedCipherSuite.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        transcript: &[u8],
-        spki: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let (presented, valid) = proven_key(&self.provider, transcript, spki, signed)?;
-        if !(self.admits)(&presented) {
-            let other = OtherError(Arc::new(OtherKey(presented)));
-            return Err(CertificateError::Other(other).into());
-        }
-        Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -1,6 +1,9 @@
 //! A delegation's node as a real process, and the commands that people give it.
 #![allow(dead_code)]
 
+#[path = "../support/people.rs"]
+mod people;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -9,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+pub use people::{born, family_name, given_name};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -221,15 +225,15 @@ pub fn introduce(one: &Node, two: &Node, more: &[&str]) {
 
 /// Imports people by their numbers.
 pub fn import(node: &Node, held: impl Iterator<Item = u32>, requested: impl Iterator<Item = u32>) {
-    let held = node.write("held.csv", &people(held));
-    let requested = node.write("requested.csv", &people(requested));
+    let held = node.write("held.csv", &list_of(held));
+    let requested = node.write("requested.csv", &list_of(requested));
     node.ok(&["list", "import", "held", &held]);
     node.ok(&["list", "import", "requested", &requested]);
 }
 
 /// A list of invented people, no two of whom share a surname and a birth date; the record id is P and
 /// the number.
-pub fn people(numbers: impl Iterator<Item = u32>) -> String {
+pub fn list_of(numbers: impl Iterator<Item = u32>) -> String {
     let mut list =
         "record_id,family_name,given_name,patronymic,date_of_birth,document_number\n".to_owned();
     for n in numbers {
@@ -239,26 +243,6 @@ pub fn people(numbers: impl Iterator<Item = u32>) -> String {
         ));
     }
     list
-}
-
-/// A bijection on 20 bits, so that neighbours have nothing in common, in syllables.
-pub fn family_name(n: u32) -> String {
-    const SYLLABLES: [&str; 16] = [
-        "ба", "ве", "ги", "до", "жу", "зо", "ка", "ле", "ми", "но", "пу", "ра", "со", "те", "фа",
-        "лю",
-    ];
-    let mixed = (n.wrapping_mul(0x9_E375) ^ 0x5_A5A5) & 0xf_ffff;
-    let syllables = (0..5).map(|i| SYLLABLES[(mixed >> (4 * i)) as usize & 15]);
-    syllables.collect::<String>() + "ренко"
-}
-
-pub fn given_name(n: u32) -> &'static str {
-    ["Іван", "Петро", "Олександр", "Сергій", "Микола"][n as usize % 5]
-}
-
-pub fn born(n: u32) -> String {
-    let (year, month, day) = (1960 + n % 43, 1 + n / 43 % 12, 1 + n / 516 % 28);
-    format!("{year}-{month:02}-{day:02}")
 }
 
 pub fn document(n: u32) -> String {

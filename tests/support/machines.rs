@@ -1,12 +1,16 @@
 //! Delegations' machines and a relay as real processes, for tests from the outside.
 #![allow(dead_code)]
 
+#[path = "people.rs"]
+mod people;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use people::{born, family_name, given_name};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,8 +51,8 @@ impl Machine {
 
     /// Writes both lists.
     pub fn lists(&self, held: std::ops::Range<u32>, requested: std::ops::Range<u32>) {
-        std::fs::write(self.path("held.csv"), people(held)).unwrap();
-        std::fs::write(self.path("requested.csv"), people(requested)).unwrap();
+        std::fs::write(self.path("held.csv"), list_of(held)).unwrap();
+        std::fs::write(self.path("requested.csv"), list_of(requested)).unwrap();
     }
 
     pub fn tacit(&self, args: &[&str]) -> Command {
@@ -236,20 +240,12 @@ impl RelayHome {
     }
 }
 
-/// A list of invented people, one for each number: no two share a surname and a birth date.
-pub fn people(numbers: std::ops::Range<u32>) -> String {
-    const SYLLABLES: [&str; 16] = [
-        "ба", "ве", "ги", "до", "жу", "зо", "ка", "ле", "ми", "но", "пу", "ра", "со", "те", "фа",
-        "лю",
-    ];
+/// A list of invented people with a column of its own.
+pub fn list_of(numbers: std::ops::Range<u32>) -> String {
     let mut list = "record_id,family_name,given_name,patronymic,date_of_birth,note\n".to_owned();
     for n in numbers {
-        let mixed = (n.wrapping_mul(0x9_E375) ^ 0x5_A5A5) & 0xf_ffff;
-        let surname: String = (0..5)
-            .map(|i| SYLLABLES[(mixed >> (4 * i)) as usize & 15])
-            .collect();
-        let (year, month, day) = (1960 + n % 43, 1 + n / 43 % 12, 1 + n / 516 % 28);
-        list += &format!("{n},{surname}ренко,Іван,Іванович,{year}-{month:02}-{day:02},note {n}\n");
+        let (family, given, born) = (family_name(n), given_name(n), born(n));
+        list += &format!("{n},{family},{given},Іванович,{born},note {n}\n");
     }
     list
 }

@@ -16,7 +16,7 @@ use super::gate::{Caller, Gate};
 use super::results::{self, name_of, peer_names};
 use crate::exchange::ListKind;
 use crate::identity::{KeyClass, Person, Schema};
-use crate::node::handle::Handle;
+use crate::node::handle::{Handle, NotNow};
 use crate::store::approvals::ApprovalState;
 use crate::store::audit::Head;
 use crate::store::audit::export::ExportError;
@@ -407,15 +407,16 @@ impl Control for Desk {
             };
             let (mut asked, mut refusal) = (0, None);
             for peer in peers {
-                match handle.run_now(peer)? {
+                match handle.run_now(peer) {
                     Ok(()) => asked += 1,
-                    Err(why) => refusal = Some(why),
+                    Err(NotNow::Store(error)) => return Err(error),
+                    Err(why) => refusal = Some(why.to_string()),
                 }
             }
             Ok((asked, refusal))
         });
         match asked.await? {
-            (0, Some(refusal)) => Err(Status::failed_precondition(refusal.to_string())),
+            (0, Some(refusal)) => Err(Status::failed_precondition(refusal)),
             (peers, _) => Ok(Response::new(pb::RunNowReply { peers })),
         }
     }

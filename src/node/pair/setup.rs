@@ -11,7 +11,8 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::OwnedRwLockReadGuard;
 
-use super::{Found, Kept, Ran, SESSIONS_LOOKED_AT};
+use super::Kept;
+use super::ending::{Found, Ran};
 use crate::exchange::session::{self, Persist, Progress, Session};
 use crate::exchange::{self, ListKind, PreparedTable, Role};
 use crate::identity::HashedIdentity;
@@ -24,6 +25,9 @@ use crate::store::prepared::Fit;
 use crate::store::sessions::{End, Stage, Start};
 use crate::store::{self, ApprovalNumber, PeerNumber, SessionNumber};
 use crate::transport::{self, Duplex, Limits, PinnedTls, call_over, connect, dial_through};
+
+/// Sessions of the past in which the last with this peer is looked for.
+const SESSIONS_LOOKED_AT: u32 = 1000;
 
 /// What a session begins with.
 pub(super) struct Begun {

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::block_in_place;
 
+use super::ending::{Found, Ran};
 use super::setup::{Trouble, keep_answers, settler};
-use super::{Found, Kept, Memory, Ran, Worker, told_to_stop};
+use super::{Kept, Memory, Worker, told_to_stop};
 use crate::exchange::agreement::SignedAgreement;
 use crate::exchange::release::{Receipt, Release};
 use crate::exchange::{Role, SignedState};
@@ -14,7 +15,7 @@ use crate::node::settle::by_verdict;
 use crate::store::audit::Blame;
 use crate::store::peers::Peer;
 use crate::store::sessions::{End, SessionInfo};
-use crate::store::{self, PeerNumber, TableNumber};
+use crate::store::{self, PeerNumber};
 
 /// How long a mediator keeps what it settled, from a session's start, at most.
 const SETTLED_KEPT: SignedDuration = SignedDuration::from_hours(33 * 24);
@@ -107,11 +108,10 @@ impl Worker {
             released,
         } = signed;
         let ran = Ran {
-            number: Some(info.number),
+            number: info.number,
             started: info.asked_at,
             wide: state.agreement.transcripts.initiator_asks.wide.is_some(),
             asked: state.asked().copied().collect(),
-            table: TableNumber::new(0),
         };
         if let Some(release) = released {
             let receipt = agreed.map(|agreement| {
