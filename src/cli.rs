@@ -52,9 +52,11 @@ To begin with:
   tacit demo                    see two invented delegations match, on this machine
   tacit id                      make this node's key; send the id, read the words over the telephone
   tacit check held.csv          see how each row of a list is read
-  tacit match --help            match with a peer
+  tacit match --help            match with a peer, once
+  tacit relay --help            host a relay with its mediator
 
 With a node that runs:
+  tacit node --help             run it
   tacit list import held held.csv    give it the lists
   tacit peer add --help              pair it with a peer
   tacit query --help                 ask about a person

@@ -186,6 +186,102 @@ fn nothing_in_the_home_of_a_stopped_node_names_anybody_on_its_lists() {
 }
 
 #[test]
+fn a_session_runs_by_itself_when_it_is_due_though_nobody_asks_for_one() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    two.configure(&listening());
+    one.start();
+    two.start();
+    introduce(&two, &one, &["--ceiling", "1024"]);
+    import(&one, 0..50, 100..110);
+    import(&two, 100..150, 0..60);
+    one.until("answered", |one| one.outcomes() == ["answered"]);
+    two.until("answered", |two| two.outcomes() == ["answered"]);
+    assert_eq!(one.found(None), ids(100..110));
+    assert_eq!(two.found(None), ids(0..50));
+    // Where policy has none on demand, a query waits for the next.
+    let said = one.run(&["query", "--wait", "1", "--now"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("Not at once"));
+    one.until("it says when the next is", |one| {
+        one.pair_status()["next"].is_string()
+    });
+    assert_eq!(one.outcomes(), ["answered"]);
+}
+
+#[test]
+fn two_nodes_that_call_each_other_at_the_same_moment_both_have_their_answers() {
+    let [mut one, mut two] = Node::pair(QUICK);
+    one.configure(&listening());
+    two.configure(&listening());
+    one.start();
+    two.start();
+    for (node, peer) in [(&one, &two), (&two, &one)] {
+        let more = ["--ceiling", "1024", "--schedule", "none", "--on-demand"];
+        let add = [
+            "peer",
+            "add",
+            "theirs",
+            &peer.id,
+            "--address",
+            &peer.address,
+        ];
+        node.ok(&[&add[..], &more].concat());
+    }
+    import(&one, 0..50, 100..110);
+    import(&two, 100..150, 0..60);
+    for _ in 0..5 {
+        let queries = [
+            detached(&one, 101, &["--now"]),
+            detached(&two, 1, &["--now"]),
+        ];
+        for (node, query) in [&one, &two].into_iter().zip(&queries) {
+            node.ok(&["query", "--wait", query]);
+            assert_eq!(node.found(Some(query)).len(), 1);
+        }
+    }
+    let [ones, twos] = [&one, &two].map(|node| ends(node).unwrap());
+    let answered = |ends: &BTreeMap<String, End>| {
+        let all = ends.iter().filter(|(_, end)| **end == End::WithAnswers);
+        all.map(|(id, _)| id.clone()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(answered(&ones), answered(&twos));
+}
+
+#[test]
+fn what_cannot_be_asked_is_said_and_nobody_is_called_not_held_for_it() {
+    let [one, two] = two_that_meet();
+    introduce(
+        &one,
+        &two,
+        &["--on-demand", "--schedule", "none", "--ceiling", "1024"],
+    );
+    // More keys than the ceiling has room for.
+    import(&two, 0..50, 0..600);
+    import(&one, 0..50, 0..10);
+    let waiting = detached(&two, 7, &["--now"]);
+    two.until("it says which list needs how much", |two| {
+        let status = two.pair_status();
+        let trouble = status["trouble"].as_str().unwrap_or_default();
+        trouble.contains("requested list needs") && trouble.contains("1024")
+    });
+    assert!(two.found(Some(&waiting)).is_empty() && two.sessions().is_empty());
+    // Keys of another schema match nobody.
+    let list = two.write("list.csv", &list_of(0..10));
+    for args in [
+        &["list", "import", "requested"][..],
+        &["list", "import", "held"],
+        &["query"],
+    ] {
+        let refused = two.run(&[args, &[list.as_str(), "--schema", "persons-v1"]].concat());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(3), "{said}");
+        assert!(said.contains("--schema persons-v2"), "{said}");
+    }
+    import(&two, 0..50, 0..60);
+    two.ok(&["query", "--wait", &waiting, "--now"]);
+    assert_eq!(two.found(None), ids(0..50));
+}
+
+#[test]
 fn a_session_that_policy_wants_approved_waits_for_an_officer_on_either_side() {
     let [one, two] = two_that_meet();
     let more = [
