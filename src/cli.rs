@@ -56,7 +56,7 @@ To begin with:
   tacit relay --help            host a relay with its mediator
 
 With a node that runs:
-  tacit node --help             run it
+  tacit node --help                  run it
   tacit list import held held.csv    give it the lists
   tacit peer add --help              pair it with a peer
   tacit query --help                 ask about a person
