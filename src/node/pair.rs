@@ -161,7 +161,7 @@ impl Worker {
             if memory.seen.as_ref() != Some(&peer.entry) {
                 // What stood in the way may be mended.
                 (memory.not_before, memory.retry_at, memory.failures) = (None, None, 0);
-                memory.prepare_at = None;
+                (memory.prepare_at, memory.refused_until) = (None, None);
                 memory.seen = Some(peer.entry.clone());
             }
             if self.handle.take_at_once(self.peer) {
