@@ -3,10 +3,10 @@
 use std::io::Cursor;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tacit::identity::key::hashed_identities;
-use tacit::identity::list::{self, ListOptions};
-use tacit::identity::reading::Reading;
-use tacit::identity::{Field, Role, Schema};
+use identity::key::hashed_identities;
+use identity::list::{self, ListOptions};
+use identity::reading::Reading;
+use identity::{Field, Role, Schema};
 
 const ROWS: usize = 20_000;
 const TODAY: jiff::civil::Date = jiff::civil::date(2026, 1, 15);

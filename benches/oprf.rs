@@ -3,9 +3,9 @@
 //! `cargo bench --bench oprf`. Throughput is in elements, so the time of an element is one over it.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use oprf::{HASH_TO_GROUP, HolderKey, SecretKey, blind, hash_to_group};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use tacit::oprf::{HASH_TO_GROUP, HolderKey, SecretKey, blind, hash_to_group};
 
 const ELEMENTS: usize = 4096;
 

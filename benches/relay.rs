@@ -15,14 +15,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pairing::{NodeId, NodeKey};
+use protocol::Role;
 use sides::{exchange, side, terms};
-use tacit::exchange::Role;
-use tacit::pairing::{NodeId, NodeKey};
-use tacit::transport::{
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use transport::{
     Limits, Listener, PinnedTls, Tunnel, call_over, connect, dial_through, listen_through,
     serve_over,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const PAIRS: u8 = 20;
 const RUNS: usize = 5;

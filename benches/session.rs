@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
+use oprf::{HASH_TO_GROUP, finalize, hash_to_group, random_scalar};
+use pairing::NodeKey;
+use protocol::Role;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use rustix::time::{ClockId, clock_gettime};
 use sides::{exchange, side, terms};
-use tacit::exchange::Role;
-use tacit::oprf::{HASH_TO_GROUP, finalize, hash_to_group, random_scalar};
-use tacit::pairing::NodeKey;
-use tacit::transport::{Direction, Limits, Listener, PinnedTls, connect};
+use transport::{Direction, Limits, Listener, PinnedTls, connect};
 
 const RUNS: usize = 5;
 

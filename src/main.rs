@@ -1,10 +1,12 @@
 //! `tacit`: parse, run, exit code.
 
+mod cli;
+
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tacit::cli::{Cli, run};
+use cli::{Cli, run};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(say_where));

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use identity::HashedIdentity;
+use node::{Owner, Patience, run_session};
+use pairing::NodeKey;
+use protocol::offer::{Ceilings, Mediator, SettlingWindow};
+use protocol::session::{Outcome, Persist, Progress, Setup};
+use protocol::{ByClass, Ceiling, PreparedTable, Role, Session, Terms};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use tacit::exchange::offer::{Ceilings, Mediator, SettlingWindow};
-use tacit::exchange::session::{Outcome, Persist, Progress, Setup};
-use tacit::exchange::{ByClass, Ceiling, PreparedTable, Role, Session, Terms};
-use tacit::identity::HashedIdentity;
-use tacit::node::{Owner, Patience, run_session};
-use tacit::pairing::NodeKey;
 
 /// Terms at a ceiling that both lists fill.
 pub fn terms(elements: u32) -> Terms {
@@ -61,7 +61,7 @@ pub fn side(
     Session::new(setup, rng).expect("fits")
 }
 
-pub async fn exchange(session: Session, channel: tacit::transport::Duplex) -> Outcome {
+pub async fn exchange(session: Session, channel: transport::Duplex) -> Outcome {
     struct Nobody;
     impl Owner for Nobody {
         fn keep(&mut self, _: Persist) -> std::io::Result<()> {

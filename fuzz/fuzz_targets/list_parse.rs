@@ -6,8 +6,8 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use tacit::identity::list::{self, Format, ListOptions};
-use tacit::identity::{Field, KeyClass, Role, Schema};
+use identity::list::{self, Format, ListOptions};
+use identity::{Field, KeyClass, Role, Schema};
 
 /// Panics of the workbook library are caught and become an error; every other one ends the run, as
 /// libFuzzer's own hook would have it for all.

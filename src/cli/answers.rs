@@ -8,10 +8,10 @@ use serde_json::json;
 use super::node_link::{NodeArgs, NodeLink, strange};
 use super::results::{ResultRow, Results, ResultsFile};
 use super::{Exit, Failure, output, table};
-use crate::identity::list::Cells;
-use crate::identity::{Answer, KeyKind, Person};
-use crate::wire::control::results::Part;
-use crate::wire::control::{self as pb, AnsweringPeer, RecordAnswers, ResultsHeader};
+use identity::list::Cells;
+use identity::{Answer, KeyKind, Person};
+use wire::control::results::Part;
+use wire::control::{self as pb, AnsweringPeer, RecordAnswers, ResultsHeader};
 
 /// Rows of the table on a terminal; elsewhere it has all.
 const TABLE_ROWS_MAX: usize = 200;
@@ -218,7 +218,7 @@ impl Answers {
 
     fn peers_json(&self) -> serde_json::Value {
         let peer = |peer: &AnsweringPeer| {
-            let at = crate::node::control::forms::time(peer.answered_ms);
+            let at = node::control::forms::time(peer.answered_ms);
             json!({"name": peer.name, "answered": at.map(|at| at.to_string()), "asked": peer.asked})
         };
         self.header.peers.iter().map(peer).collect()
@@ -252,7 +252,7 @@ fn queries(node: &NodeLink, json: bool) -> Result<Exit, Failure> {
     let reply = node.ask(node.calls().list_queries(pb::ListQueriesRequest {}))?;
     if json {
         let query = |query: &pb::QueryInfo| {
-            let at = crate::node::control::forms::time(query.submitted_ms);
+            let at = node::control::forms::time(query.submitted_ms);
             json!({"number": query.number, "submitted": at.map(|at| at.to_string()), "open": query.open})
         };
         let queries: Vec<_> = reply.queries.iter().map(query).collect();

@@ -9,12 +9,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::progress::Progress;
-use crate::exchange::SessionId;
-use crate::exchange::agreement::{MediatorTime, SignedAgreement};
-use crate::exchange::verdict::Answer;
-use crate::node::settle::{AtRelay, Settler, SettlerFault};
-use crate::pairing::NodeId;
-use crate::transport;
+use node::settle::{AtRelay, Settler, SettlerFault};
+use pairing::NodeId;
+use protocol::SessionId;
+use protocol::agreement::{MediatorTime, SignedAgreement};
+use protocol::verdict::Answer;
 
 /// Asks a mediator and tells the clerk how that goes.
 pub struct Asking<'a> {

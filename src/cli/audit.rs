@@ -9,10 +9,10 @@ use tempfile::NamedTempFile;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output};
-use crate::pairing::NodeId;
-use crate::store::audit::Head;
-use crate::store::audit::export::{self, ExportError};
-use crate::wire::control as pb;
+use pairing::NodeId;
+use store::audit::Head;
+use store::audit::export::{self, ExportError};
+use wire::control as pb;
 
 /// Bytes of a file with a head, at most: one line, or a whole export's last one.
 const HEAD_FILE_BYTES_MAX: u64 = 64 << 20;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure, output, table};
-use crate::identity::grade::answers;
-use crate::identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListSizes, Role};
+use identity::grade::answers;
+use identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListSizes, Role};
 
 /// Measure recall and false matches of two lists against the truth
 #[derive(clap::Args, Debug)]

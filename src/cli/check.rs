@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure};
-use crate::identity::list::{self, ScannedRow};
-use crate::identity::{Field, KeyKind, ListError, ListReport, Role, RowIssue, Severity};
+use identity::list::{self, ScannedRow};
+use identity::{Field, KeyKind, ListError, ListReport, Role, RowIssue, Severity};
 
 /// Check a list: how every row is read, with errors and warnings by line and column
 #[derive(clap::Args, Debug)]

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::node_link::{NodeArgs, strange};
 use super::{Exit, Failure, output, table};
-use crate::node::control::forms;
-use crate::node::control::roles::role_name;
-use crate::pairing::NodeId;
-use crate::store::clients::{Client, Credential, Role};
-use crate::wire::control as pb;
+use node::control::forms;
+use node::control::roles::role_name;
+use pairing::NodeId;
+use store::clients::{Client, Credential, Role};
+use wire::control as pb;
 
 /// Say who may use a running node, as clerk, officer or auditor
 #[derive(clap::Args, Debug)]

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure, output, table};
-use crate::identity::grade::grade;
-use crate::identity::key::{Part, Values};
-use crate::identity::list::{self, ScannedRow};
-use crate::identity::schema::{class_name, grade_name};
-use crate::identity::{HashedIdentity, KeyClass, KeyKind, ListSizes, Role, Schema};
+use identity::grade::grade;
+use identity::key::{Part, Values};
+use identity::list::{self, ScannedRow};
+use identity::schema::{class_name, grade_name};
+use identity::{HashedIdentity, KeyClass, KeyKind, ListSizes, Role, Schema};
 
 /// Explain whether two rows of your own files would meet, by which keys, and what differs
 #[derive(clap::Args, Debug)]

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{home, id};
-use crate::identity::ListError;
-use crate::store;
+use identity::ListError;
 
 /// How a subcommand ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,14 +12,14 @@ use super::route::{RouteArgs, relay_failure};
 use super::session::{FINISH_HINT, cause_failure, channel_failure, graded};
 use super::stops::interrupted;
 use super::{Exit, Failure};
-use crate::exchange::descriptor::Descriptor;
-use crate::exchange::release::Held;
-use crate::exchange::{self, PeerMisbehaved};
-use crate::node::settle::{AtRelay, by_verdict};
-use crate::node::{Cause, Patience};
-use crate::pairing::{NodeId, NodeKey};
-use crate::store::unfinished::{Entry, Found, Unfinished};
-use crate::transport::Limits;
+use node::settle::{AtRelay, by_verdict};
+use node::{Cause, Patience};
+use pairing::{NodeId, NodeKey};
+use protocol::descriptor::Descriptor;
+use protocol::release::Held;
+use protocol::{self, PeerMisbehaved};
+use store::unfinished::{Entry, Found, Unfinished};
+use transport::Limits;
 
 /// What was said on the command line.
 pub struct Options<'a> {
@@ -132,7 +132,7 @@ pub fn asking<'a>(
 pub fn is_evidence(cause: &Cause) -> bool {
     matches!(
         cause,
-        Cause::Exchange(exchange::Error::PeerMisbehaved(
+        Cause::Exchange(protocol::Error::PeerMisbehaved(
             PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted
         ))
     )
@@ -214,7 +214,7 @@ fn end(
     progress: &Progress,
 ) -> Result<(Held, bool), Unended> {
     if let Some(release) = &found.release {
-        let opened = found.state.open(release).map_err(exchange::Error::from);
+        let opened = found.state.open(release).map_err(protocol::Error::from);
         return match opened {
             Ok(held) => Ok((held, false)),
             Err(error) => Err(Unended::Over(error.into())),

@@ -11,10 +11,10 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use zeroize::Zeroizing;
 
-use crate::pairing::{NodeId, NodeKey};
-use crate::store::key_file::{self, KEY_FILE, Protection, SealedKey, StoredKey};
-use crate::store::passphrase::{PASSPHRASE_CHARACTERS_ADVISED, Passphrase};
-use crate::store::{self, KeyFault, PassphraseFault, Store};
+use pairing::{NodeId, NodeKey};
+use store::key_file::{self, KEY_FILE, Protection, SealedKey, StoredKey};
+use store::passphrase::{PASSPHRASE_CHARACTERS_ADVISED, Passphrase};
+use store::{self, KeyFault, PassphraseFault, Store};
 
 /// How often a person may mistype before the command ends.
 const PROMPTS_MAX: u32 = 3;
@@ -50,7 +50,6 @@ pub struct Identity {
 
 /// Why there is no key to work with.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::home::{self, HomeArgs, Identity};
-use crate::pairing::NodeId;
+use pairing::NodeId;
 
 /// Print this node's id and the eight words for it; make its key on first use
 #[derive(Debug, Clone, Args)]
@@ -35,7 +35,6 @@ Exit code: 0 done; 1 the key cannot be made or opened; 2 the command line must s
 
 /// Why the id was not printed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     #[error(transparent)]
     Home(#[from] home::Error),
@@ -169,7 +168,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::pairing::NodeKey;
+    use pairing::NodeKey;
 
     #[derive(Parser)]
     struct Line {

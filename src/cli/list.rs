@@ -14,12 +14,12 @@ use super::node_link::{NodeArgs, NodeLink};
 use super::progress::Progress;
 use super::session::row_errors_in;
 use super::{Exit, Failure, output, table};
-use crate::exchange::ListKind;
-use crate::identity::list::{self, ListReport};
-use crate::identity::{ListError, Person, Role};
-use crate::node::control::forms;
-use crate::wire::control::import_list_request::Part;
-use crate::wire::control::{
+use identity::list::{self, ListReport};
+use identity::{ListError, Person, Role};
+use node::control::forms;
+use protocol::ListKind;
+use wire::control::import_list_request::Part;
+use wire::control::{
     self as pb, BATCH_PEOPLE_MAX, Header, ImportEnd, ImportListReply, ImportListRequest,
     ImportStart, PersonBatch, StoredList,
 };
@@ -313,7 +313,7 @@ fn read_into(
             let has_errors = row
                 .issues
                 .iter()
-                .any(|issue| issue.reason.severity() == crate::identity::Severity::Error);
+                .any(|issue| issue.reason.severity() == identity::Severity::Error);
             if has_errors && !skip_bad_rows {
                 // The import is over; the rest is read for its errors.
                 sender.feed = None;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::cli::Failure;
-use crate::identity::list::{self, ListOptions};
-use crate::identity::{Field, List, Role, Schema};
+use identity::list::{self, ListOptions};
+use identity::{Field, List, Role, Schema};
 
 /// How to read the lists given to a subcommand.
 #[derive(clap::Args, Debug, Clone, Default)]

@@ -19,15 +19,14 @@ use super::session::{channel_failure, exchange, graded, prepare, row_errors, ses
 use super::stops::interrupted;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
-use crate::exchange::offer::Mediator;
-use crate::exchange::session::Persist;
-use crate::exchange::{Role, SessionId};
-use crate::identity::{List, ListOptions, Role as ListRole};
-use crate::node::{Cause, Ended, Patience};
-use crate::pairing::{NodeId, NodeKey};
-use crate::store;
-use crate::store::unfinished::{About, Draft, Unfinished};
-use crate::transport::Listener;
+use identity::{List, ListOptions, Role as ListRole};
+use node::{Cause, Ended, Patience};
+use pairing::{NodeId, NodeKey};
+use protocol::offer::Mediator;
+use protocol::session::Persist;
+use protocol::{Role, SessionId};
+use store::unfinished::{About, Draft, Unfinished};
+use transport::Listener;
 
 /// For a mediator to be away while a session waits for its word.
 const SETTLING_WAIT: Duration = Duration::from_secs(600);

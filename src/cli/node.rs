@@ -11,13 +11,13 @@ use tokio::net::TcpListener;
 use super::home::HomeArgs;
 use super::stops::Stops;
 use super::{Exit, Failure, output};
-use crate::node::config::{CONFIG_BYTES_MAX, CONFIG_FILE, Config};
-use crate::node::control::{self, Control, ensure_owner};
-use crate::node::daemon::{self, Daemon};
-use crate::node::handle::Handle;
-use crate::node::window::Window;
-use crate::store::audit::Event;
-use crate::store::{self, Cost, Store};
+use node::config::{CONFIG_BYTES_MAX, CONFIG_FILE, Config};
+use node::control::{self, Control, ensure_owner};
+use node::daemon::{self, Daemon};
+use node::handle::Handle;
+use node::window::Window;
+use store::audit::Event;
+use store::{self, Cost, Store};
 
 /// Run this delegation's node: it keeps the lists, meets its peers on schedule, and answers its clerks
 #[derive(clap::Args, Debug)]

@@ -10,11 +10,10 @@ use tonic::{Code, Status};
 use super::home::HomeArgs;
 use super::session::channel_failure;
 use super::{Exit, Failure};
-use crate::node::control::SOCKET_FILE;
-use crate::pairing::NodeId;
-use crate::store;
-use crate::transport::{self, ControlLink, Limits, PinnedTls, Wire};
-use crate::wire::control::ControlClient;
+use node::control::SOCKET_FILE;
+use pairing::NodeId;
+use transport::{self, ControlLink, Limits, PinnedTls, Wire};
+use wire::control::ControlClient;
 
 /// Which node, and how to reach it.
 #[derive(clap::Args, Debug, Clone)]

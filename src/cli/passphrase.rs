@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::home;
 use super::node_link::failed;
 use super::{Exit, Failure, output};
-use crate::store::key_file::{self, KEY_FILE, StoredKey};
-use crate::store::{self, Cost, Store};
+use store::key_file::{self, KEY_FILE, StoredKey};
+use store::{self, Cost, Store};
 
 /// Change the passphrase of a node's key and store
 #[derive(clap::Args, Debug)]

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::node_link::{NodeArgs, NodeLink, strange};
 use super::terms::ceiling;
 use super::{Exit, Failure, output, table};
-use crate::exchange::CEILING_MAX;
-use crate::node::control::forms;
-use crate::pairing::NodeId;
-use crate::store::peers::PeerEntry;
-use crate::store::policy::{Approval, Budget, ClassPolicy, Policy, Sizes};
-use crate::wire::control as pb;
+use node::control::forms;
+use pairing::NodeId;
+use protocol::CEILING_MAX;
+use store::peers::PeerEntry;
+use store::policy::{Approval, Budget, ClassPolicy, Policy, Sizes};
+use wire::control as pb;
 
 /// The wide class has about two and a half times as many keys a person as the narrow one; sizes are powers of four.
 const WIDE_PER_NARROW: u32 = 4;
@@ -427,7 +427,7 @@ fn agreed(policy: &Policy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pairing::NodeKey;
+    use pairing::NodeKey;
 
     fn applied(args: &AgreedArgs) -> PeerEntry {
         let mut entry = PeerEntry {

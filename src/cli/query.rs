@@ -12,9 +12,9 @@ use super::progress::Progress;
 use super::session::row_errors;
 use super::status::standing;
 use super::{Exit, Failure, output, table};
-use crate::identity::list::{self, Format, ListOptions};
-use crate::identity::{Field, List, Role};
-use crate::wire::control::{
+use identity::list::{self, Format, ListOptions};
+use identity::{Field, List, Role};
+use wire::control::{
     self as pb, BATCH_PEOPLE_MAX, CONTROL_MESSAGE_BYTES_MAX, Header, Person, QueryAtPeer,
     QueryUpdate, SubmitQueryRequest,
 };

@@ -15,11 +15,11 @@ use tokio::net::{TcpListener, UnixListener};
 use super::home::HomeArgs;
 use super::stops::Stops;
 use super::{Exit, Failure, output};
-use crate::pairing::NodeId;
-use crate::relay::settling::system_clock;
-use crate::relay::status::Window;
-use crate::relay::{Limits, Relay, Settling, serve};
-use crate::store::{self, enrolled};
+use pairing::NodeId;
+use relay::settling::system_clock;
+use relay::status::Window;
+use relay::{Limits, Relay, Settling, serve};
+use store::{self, enrolled};
 
 /// The socket in the relay's home on which a running relay tells its status.
 const STATUS_SOCKET: &str = "status.sock";

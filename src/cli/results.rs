@@ -15,8 +15,8 @@ use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
 use crate::cli::table::{self, printable};
-use crate::identity::grade::PersonAnswer;
-use crate::identity::{Answer, Field, KeyKind, List, Person};
+use identity::grade::PersonAnswer;
+use identity::{Answer, Field, KeyKind, List, Person};
 
 /// The columns that every results file begins with; the last where several peers may have answered.
 const OWN_COLUMNS: [&str; 4] = ["record_id", "answer", "keys", "peer"];
@@ -443,8 +443,8 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::identity::list::{self, ListOptions};
-    use crate::identity::{Role, Schema};
+    use identity::list::{self, ListOptions};
+    use identity::{Role, Schema};
 
     fn list() -> List {
         let text = "id,surname,name,dob,answer,note\n1,Бойко,Іван,1990-02-03,a,=1+1\n2,Кравець,Петро,1991-03-04,b,+380 50\n3,Мельник,Юрій,1992-05-06,c,\"x, y\"\n";

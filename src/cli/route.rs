@@ -11,11 +11,11 @@ use super::asking::Asking;
 use super::progress::Progress;
 use super::session::channel_failure;
 use super::{Exit, Failure};
-use crate::exchange::Role;
-use crate::exchange::descriptor::Descriptor;
-use crate::node::settle::{Settler, SettlerFault};
-use crate::pairing::{NodeId, NodeKey};
-use crate::transport::{
+use node::settle::{Settler, SettlerFault};
+use pairing::{NodeId, NodeKey};
+use protocol::Role;
+use protocol::descriptor::Descriptor;
+use transport::{
     self, Duplex, Limits, Listener, PinnedTls, RelayLink, call_over, connect, dial_through,
     listen_through, serve_over,
 };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Failure, output, table};
-use crate::identity::schema::{RULES, class_name, data_files, grade_name, unicode_version};
-use crate::identity::{KeyKind, Schema};
+use identity::schema::{RULES, class_name, data_files, grade_name, unicode_version};
+use identity::{KeyKind, Schema};
 
 /// Show the match schemas, their keys and digests: what both sides must agree on
 #[derive(clap::Args, Debug)]

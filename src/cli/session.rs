@@ -16,15 +16,15 @@ use super::asking::Asking;
 use super::progress::Progress;
 use super::terms::ceiling_for;
 use super::{Exit, Failure};
-use crate::exchange::release::Held;
-use crate::exchange::session::{Outcome, Persist, Setup, Standing};
-use crate::exchange::{self, AbortReason, ByClass, PreparedTable, Role, Session, Terms};
-use crate::identity::grade::{PersonAnswer, answers};
-use crate::identity::header::Columns;
-use crate::identity::{HashedIdentity, KeyClass, List, ListReport, ListSizes, RowIssue};
-use crate::node::{Cause, Ended, Owner, Patience, run_mediated_session};
-use crate::pairing::{NodeId, NodeKey};
-use crate::transport::{self, Duplex};
+use identity::grade::{PersonAnswer, answers};
+use identity::header::Columns;
+use identity::{HashedIdentity, KeyClass, List, ListReport, ListSizes, RowIssue};
+use node::{Cause, Ended, Owner, Patience, run_mediated_session};
+use pairing::{NodeId, NodeKey};
+use protocol::release::Held;
+use protocol::session::{Outcome, Persist, Setup, Standing};
+use protocol::{self, AbortReason, ByClass, PreparedTable, Role, Session, Terms};
+use transport::{self, Duplex};
 
 /// Computes the table of `held` under `terms` and starts a session that asks for `requested`;
 /// nothing is sent before [`exchange`].
@@ -155,7 +155,7 @@ impl<K: FnMut(Persist) -> io::Result<()>> Owner for Watcher<'_, K> {
         Ok(())
     }
 
-    fn progress(&mut self, progress: exchange::session::Progress) {
+    fn progress(&mut self, progress: protocol::session::Progress) {
         self.asked.set_position(progress.answered as u64);
         self.answered.set_position(progress.evaluated as u64);
     }
@@ -239,8 +239,8 @@ pub fn cause_failure(cause: &Cause) -> Failure {
     }
 }
 
-fn own_failure(error: &exchange::Error) -> Failure {
-    use exchange::Error;
+fn own_failure(error: &protocol::Error) -> Failure {
+    use protocol::Error;
     let (exit, hint) = match error {
         Error::TermsDiffer(_) => (
             Exit::Refused,

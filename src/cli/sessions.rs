@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use crate::node::control::forms;
-use crate::wire::control::{self as pb, ApprovalInfo, SessionInfo};
+use node::control::forms;
+use wire::control::{self as pb, ApprovalInfo, SessionInfo};
 
 /// Show the last sessions with their outcome, and those that wait for an officer
 #[derive(clap::Args, Debug)]

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use crate::node::control::forms;
-use crate::wire::control::{self as pb, BudgetLeft, Doing, PairStatus};
+use node::control::forms;
+use wire::control::{self as pb, BudgetLeft, Doing, PairStatus};
 
 /// Show a running node's lists, and how it stands with each peer: what it does, what is next, what went
 /// wrong, what is left of the budgets

@@ -1,8 +1,8 @@
 //! What both sides must set alike on the command line, and the terms that come of it.
 
-use crate::exchange::offer::{Ceilings, Mediator, SettlingWindow};
-use crate::exchange::{ByClass, Ceiling, Terms};
-use crate::identity::Schema;
+use identity::Schema;
+use protocol::offer::{Ceilings, Mediator, SettlingWindow};
+use protocol::{ByClass, Ceiling, Terms};
 
 /// The sizes that a ceiling can have, in match keys: few, so that no list shows its size by the choice.
 pub const CEILINGS: [u32; 7] = [
@@ -38,9 +38,8 @@ pub struct TermsArgs {
 impl TermsArgs {
     /// The terms of a session under `schema`, with the mediator that both sides agree on.
     pub fn terms(&self, schema: Schema, mediator: Mediator) -> Terms {
-        let ceilings = |elements: u32| {
-            Ceiling::new(elements.min(crate::exchange::CEILING_MAX)).map(Ceilings::all)
-        };
+        let ceilings =
+            |elements: u32| Ceiling::new(elements.min(protocol::CEILING_MAX)).map(Ceilings::all);
         let narrow = ceilings(self.ceiling).unwrap_or(Ceilings::all(Ceiling::DEFAULT));
         let wide = self
             .wide

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use super::{Delegation, Side};
 use crate::cli::table;
-use crate::identity::{Answer, Field, List, Person};
-use crate::pairing::NodeId;
-use crate::transport::{Direction, Kind};
+use identity::{Answer, Field, List, Person};
+use pairing::NodeId;
+use transport::{Direction, Kind};
 
 /// A side's answers, with how the other side wrote the same person: only a demonstration can know both.
 pub fn side(

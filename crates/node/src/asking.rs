@@ -1,0 +1,186 @@
+//! What a session asks, and what its outcome means for those who asked.
+//!
+//! Reads the standing requested list and the open queries from the store, and grades what matched.
+//! A record counts as asked only if all its keys of the matched classes were: so records that came
+//! while the session ran wait for the next one, whatever they are called.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use identity::grade::answer;
+use identity::{Answer, HashedIdentity, KeyClass, ListSizes, Person, Schema};
+use protocol::release::Held;
+use protocol::{ByClass, ListKind};
+use store::answers::{Answers, Found};
+use store::policy::Policy;
+use store::{Error, PeerNumber, QueryNumber, Store};
+
+/// Narrow match keys that a person has on average, as a fraction: a ceiling tells about how many people.
+const KEYS_PER_PERSON: (u64, u64) = (31, 10);
+
+/// What one session asks of a peer.
+pub(super) struct Asking {
+    pub identities: ByClass<Vec<HashedIdentity>>,
+    /// When the lists were read.
+    pub at: Timestamp,
+    /// Queries that did not fit beside what was before them.
+    pub left_out: usize,
+}
+
+/// Gathers the standing list and, the oldest first, the queries that the peer has not answered, as far
+/// as the ceilings have room.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn gather(
+    store: &Store,
+    peer: PeerNumber,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Asking, Error> {
+    let wide = policy.wide.is_some();
+    let mut identities = store.elements(ListKind::Requested, wide)?.identities;
+    let mut left_out = 0;
+    for query in store.queries_to_ask(peer)? {
+        let keys = keys_of(&query.people, wide);
+        let fits = policy.classes().iter().all(|(class, set)| {
+            let own = |lists: &ByClass<Vec<HashedIdentity>>| lists.get(class).map_or(0, Vec::len);
+            own(&identities) + own(&keys) <= set.own.requested as usize
+        });
+        if !fits {
+            left_out += 1;
+            continue;
+        }
+        for (class, keys) in keys.iter() {
+            if let Some(list) = identities.get_mut(class) {
+                list.extend_from_slice(keys);
+            }
+        }
+    }
+    for list in identities.values_mut() {
+        list.sort_unstable();
+        list.dedup();
+    }
+    Ok(Asking {
+        identities,
+        at: now,
+        left_out,
+    })
+}
+
+/// What the peer's answer means for each query, and for the standing list under `None`.
+///
+/// `asked` is everything that the session asked, and whether of the wide class too; `held` what of it the
+/// peer holds.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn answers(
+    store: &Store,
+    peer: PeerNumber,
+    policy: &Policy,
+    schema: Schema,
+    (asked, wide): (&HashSet<HashedIdentity>, bool),
+    held: &Held,
+) -> Result<Vec<(Option<QueryNumber>, Answers)>, Error> {
+    let matched: HashSet<HashedIdentity> = held
+        .iter()
+        .flat_map(|(_, held)| held.iter().copied())
+        .collect();
+    let mut classes = vec![KeyClass::Narrow];
+    classes.extend(wide.then_some(KeyClass::Wide));
+    let info = store.list(ListKind::Requested)?;
+    let grading = Grading {
+        schema,
+        asked,
+        matched,
+        sizes: ListSizes {
+            requested: info.as_ref().map_or(0, |info| info.people),
+            held: u64::from(policy.narrow.peer.held) * KEYS_PER_PERSON.1 / KEYS_PER_PERSON.0,
+        },
+        classes,
+    };
+    let mut all = Vec::new();
+    if info.is_some() {
+        let mut standing = none_asked(wide);
+        store.each_person::<Error>(ListKind::Requested, |person| {
+            grading.put(&person, &mut standing);
+            Ok(())
+        })?;
+        all.push((None, standing));
+    }
+    for query in store.queries_to_ask(peer)? {
+        if !query.people.iter().all(|person| grading.was_asked(person)) {
+            continue;
+        }
+        let mut answers = none_asked(wide);
+        for person in &query.people {
+            grading.put(person, &mut answers);
+        }
+        all.push((Some(query.info.number), answers));
+    }
+    Ok(all)
+}
+
+struct Grading<'a> {
+    schema: Schema,
+    asked: &'a HashSet<HashedIdentity>,
+    matched: HashSet<HashedIdentity>,
+    sizes: ListSizes,
+    classes: Vec<KeyClass>,
+}
+
+impl Grading<'_> {
+    fn was_asked(&self, person: &Person) -> bool {
+        let mut keys = person
+            .keys
+            .iter()
+            .filter(|(kind, _)| self.classes.contains(&kind.class()))
+            .peekable();
+        // Whoever has no key in these classes was not asked about.
+        keys.peek().is_some() && keys.all(|(_, identity)| self.asked.contains(identity))
+    }
+
+    fn put(&self, person: &Person, answers: &mut Answers) {
+        if !self.was_asked(person) {
+            return;
+        }
+        answers.asked += 1;
+        let graded = answer(
+            self.schema,
+            person,
+            &self.matched,
+            &self.classes,
+            self.sizes,
+        );
+        if graded.answer != Answer::None {
+            answers.found.push(Found {
+                record_id: person.record_id.to_string(),
+                answer: graded.answer,
+                kinds: graded.kinds,
+            });
+        }
+    }
+}
+
+fn none_asked(wide: bool) -> Answers {
+    Answers {
+        asked: 0,
+        wide,
+        found: Vec::new(),
+    }
+}
+
+fn keys_of(people: &[Person], wide: bool) -> ByClass<Vec<HashedIdentity>> {
+    let mut keys = ByClass {
+        narrow: Vec::new(),
+        wide: wide.then(Vec::new),
+    };
+    for (kind, identity) in people.iter().flat_map(|person| &person.keys) {
+        if let Some(list) = keys.get_mut(kind.class()) {
+            list.push(*identity);
+        }
+    }
+    keys
+}

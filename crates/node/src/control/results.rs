@@ -1,0 +1,240 @@
+//! Answers beside the records they are about, a few at a time: no reader, however slow, holds the store.
+
+use std::collections::HashMap;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use tonic::codegen::BoxStream;
+
+use super::forms::ms;
+use super::gate::{Caller, Gate};
+use identity::list::Cells;
+use identity::{Answer, KeyClass, Person};
+use protocol::ListKind;
+use store::answers::{Found, PeerAnswers};
+use store::{self, PeerNumber, QueryNumber, Store};
+use wire::control::results::Part;
+use wire::control::{
+    self as pb, AnsweringPeer, RecordAnswer, RecordAnswers, RecordBatch, Results, ResultsHeader,
+};
+
+/// Messages that wait to be taken.
+const WAITING_MAX: usize = 2;
+/// Records read from the store at once.
+const PAGE_RECORDS: usize = 500;
+/// Bytes of records in one message, about; one record alone may have more.
+const BATCH_BYTES: usize = 256 << 10;
+
+type Outgoing = mpsc::Sender<Result<Results, Status>>;
+
+/// The peers' answers, ready to be looked up by record.
+struct Lookup {
+    peers: Vec<(PeerAnswers, HashMap<String, usize>)>,
+    /// What a peer says of a record that it was not found to hold, in the order of the peers.
+    otherwise: Vec<Option<Answer>>,
+}
+
+impl Lookup {
+    fn new(answers: Vec<PeerAnswers>, otherwise: impl Fn(&PeerAnswers) -> Option<Answer>) -> Self {
+        let otherwise = answers.iter().map(otherwise).collect();
+        let places = |found: &[Found]| {
+            let ids = found.iter().map(|found| found.record_id.clone());
+            ids.zip(0..).collect()
+        };
+        let peers = answers
+            .into_iter()
+            .map(|peer| {
+                let places = places(&peer.answers.found);
+                (peer, places)
+            })
+            .collect();
+        Self { peers, otherwise }
+    }
+
+    fn header(&self, columns: Vec<String>, names: &HashMap<PeerNumber, String>) -> Results {
+        let peers = self.peers.iter().map(|(peer, _)| AnsweringPeer {
+            peer: peer.peer.number(),
+            name: name_of(names, peer.peer),
+            answered_ms: ms(peer.at),
+            asked: peer.answers.asked,
+        });
+        Results {
+            part: Some(Part::Header(ResultsHeader {
+                columns,
+                peers: peers.collect(),
+            })),
+        }
+    }
+
+    fn record(&self, person: &Person) -> RecordAnswers {
+        let mut classes = person.keys.iter().map(|(kind, _)| kind.class());
+        let narrow = classes.any(|class| class == KeyClass::Narrow);
+        let answer = |((peer, places), otherwise): (&(PeerAnswers, _), &Option<Answer>)| {
+            let places: &HashMap<String, usize> = places;
+            let found = places.get(&*person.record_id);
+            match found.and_then(|place| peer.answers.found.get(*place)) {
+                Some(found) => RecordAnswer {
+                    answer: pb::answer_number(Some(found.answer)),
+                    kinds: found
+                        .kinds
+                        .iter()
+                        .map(|kind| pb::kind_number(*kind))
+                        .collect(),
+                },
+                None => RecordAnswer {
+                    // Nobody was asked about who has only keys that were not asked.
+                    answer: pb::answer_number(otherwise.filter(|_| narrow || peer.answers.wide)),
+                    kinds: Vec::new(),
+                },
+            }
+        };
+        let cells = person.columns.iter().flat_map(Cells::iter);
+        RecordAnswers {
+            record_id: person.record_id.to_string(),
+            line: person.line,
+            cells: cells.map(str::to_owned).collect(),
+            answers: self.peers.iter().zip(&self.otherwise).map(answer).collect(),
+        }
+    }
+
+    fn is_found(&self, person: &Person) -> bool {
+        let mut peers = self.peers.iter();
+        peers.any(|(_, places)| places.contains_key(&*person.record_id))
+    }
+}
+
+/// What people here call the peers.
+pub(super) fn peer_names(store: &Store) -> Result<HashMap<PeerNumber, String>, store::Error> {
+    let peers = store.peers()?.into_iter();
+    Ok(peers.map(|peer| (peer.number, peer.entry.name)).collect())
+}
+
+/// What a peer is called, or its number where it is no longer paired.
+pub(super) fn name_of(names: &HashMap<PeerNumber, String>, peer: PeerNumber) -> String {
+    names
+        .get(&peer)
+        .cloned()
+        .unwrap_or_else(|| format!("peer {peer}"))
+}
+
+/// The answers to a query of the caller's.
+pub(super) async fn of_query(
+    gate: &std::sync::Arc<Gate>,
+    caller: Caller,
+    query: QueryNumber,
+) -> Result<BoxStream<Results>, Status> {
+    let read = gate.store(move |store| {
+        let asked = store.query(query, caller.client)?;
+        let answers = store.answers(query, caller.client)?;
+        Ok((asked, answers, peer_names(store)?))
+    });
+    let (query, answers, names) = read.await?;
+    let lookup = Lookup::new(answers, |_| Some(Answer::None));
+    let header = lookup.header(query.header, &names);
+    let (outgoing, incoming) = mpsc::channel(WAITING_MAX);
+    let limit = gate.limits.stall;
+    tokio::spawn(async move {
+        if !send(&outgoing, header, limit).await {
+            return;
+        }
+        send_records(
+            &outgoing,
+            query.people.iter().map(|person| lookup.record(person)),
+            limit,
+        )
+        .await;
+    });
+    Ok(Box::pin(ReceiverStream::new(incoming)))
+}
+
+/// The answers about the standing requested list.
+pub(super) async fn standing(
+    gate: &std::sync::Arc<Gate>,
+    caller: Caller,
+    found_only: bool,
+) -> Result<BoxStream<Results>, Status> {
+    let read = gate.store(move |store| {
+        let list = store.list(ListKind::Requested)?;
+        let list = list.ok_or(store::Error::NoSuch {
+            what: "requested list: number",
+            number: 0,
+        })?;
+        Ok((list, store.standing_answers()?, peer_names(store)?))
+    });
+    let (list, answers, names) = read.await?;
+    // Whether a record was in the list already when an older answer was given, nobody knows.
+    let lookup = Lookup::new(answers, |peer| {
+        (peer.at >= list.imported).then_some(Answer::None)
+    });
+    let header = lookup.header(list.header.header, &names);
+    let (outgoing, incoming) = mpsc::channel(WAITING_MAX);
+    let gate = gate.clone();
+    tokio::spawn(async move {
+        let limit = gate.limits.stall;
+        if !send(&outgoing, header, limit).await {
+            return;
+        }
+        let mut from = Some(0);
+        while let Some(after) = from {
+            let version = list.version;
+            let page = gate.store(move |store| {
+                store.people_after(ListKind::Requested, version, after, PAGE_RECORDS)
+            });
+            let people = match page.await {
+                Ok((people, next)) => {
+                    from = next;
+                    people
+                }
+                Err(failed) => {
+                    let _ = timeout(limit, outgoing.send(Err(failed))).await;
+                    return;
+                }
+            };
+            if let Err(failed) = gate.readmit(caller).await {
+                let _ = timeout(limit, outgoing.send(Err(failed))).await;
+                return;
+            }
+            let wanted = people
+                .iter()
+                .filter(|person| !found_only || lookup.is_found(person));
+            if !send_records(&outgoing, wanted.map(|person| lookup.record(person)), limit).await {
+                return;
+            }
+        }
+    });
+    Ok(Box::pin(ReceiverStream::new(incoming)))
+}
+
+/// Sends records in messages of a fair size; false when nobody takes them.
+async fn send_records(
+    outgoing: &Outgoing,
+    records: impl Iterator<Item = RecordAnswers>,
+    limit: std::time::Duration,
+) -> bool {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for record in records {
+        let length: usize = record.cells.iter().map(|cell| cell.len() + 4).sum();
+        let length = length + record.record_id.len() + 64 + 64 * record.answers.len();
+        if !batch.is_empty() && bytes + length > BATCH_BYTES {
+            if !send(outgoing, records_of(std::mem::take(&mut batch)), limit).await {
+                return false;
+            }
+            bytes = 0;
+        }
+        bytes += length;
+        batch.push(record);
+    }
+    batch.is_empty() || send(outgoing, records_of(batch), limit).await
+}
+
+fn records_of(records: Vec<RecordAnswers>) -> Results {
+    Results {
+        part: Some(Part::Records(RecordBatch { records })),
+    }
+}
+
+async fn send(outgoing: &Outgoing, results: Results, limit: std::time::Duration) -> bool {
+    matches!(timeout(limit, outgoing.send(Ok(results))).await, Ok(Ok(())))
+}

@@ -1,0 +1,181 @@
+//! What the parts of a running node share: its store, how each pair stands, and who is to be woken.
+//!
+//! The daemon writes how a pair stands and waits to be woken; the control service reads it, watches
+//! it, and wakes. Everything lasting is in the store; what is here ends with the process and names
+//! nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
+use tokio::time::timeout;
+
+use identity::Schema;
+use pairing::NodeId;
+use protocol::session::Progress;
+use store::{self, ApprovalNumber, PeerNumber, Store};
+
+/// What a node does about a peer at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Doing {
+    /// Nothing before [`Pair::next`], or before somebody asks.
+    #[default]
+    Nothing,
+    /// Computing a sealed table.
+    Preparing,
+    /// A session waits for an officer's word.
+    AwaitingApproval(ApprovalNumber),
+    /// Trying to reach the peer, or waiting for it to come.
+    AwaitingPeer,
+    /// A session runs.
+    Running(Progress),
+    /// This side has signed, and waits for the mediator's word.
+    Settling,
+}
+
+/// How things stand with one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pair {
+    pub doing: Doing,
+    /// When the next session is to run.
+    pub next: Option<Timestamp>,
+    /// Why the last attempt came to nothing, and when; `None` once a session ended with answers.
+    pub trouble: Option<(Timestamp, String)>,
+    /// When a session last ended with answers, since the node was started.
+    pub answered: Option<Timestamp>,
+}
+
+/// Why a session does not run at once.
+#[derive(Debug, thiserror::Error)]
+pub enum NotNow {
+    #[error("the policy for this peer allows no session on demand")]
+    ByPolicy,
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// A running node, for its own parts.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    store: Arc<Store>,
+    schema: Schema,
+    pairs: Mutex<Pairs>,
+    changes: watch::Sender<u64>,
+    wake: Notify,
+    /// Held by sessions together, and by an import alone: an import holds the store for its length, and a
+    /// session that waits for the store would seem to have stalled.
+    quiet: Arc<RwLock<()>>,
+}
+
+#[derive(Default)]
+struct Pairs {
+    known: BTreeMap<PeerNumber, Pair>,
+    at_once: BTreeSet<PeerNumber>,
+}
+
+impl Handle {
+    pub fn new(store: Arc<Store>) -> Self {
+        Self::with_schema(store, Schema::default())
+    }
+
+    /// A node that matches under `schema`.
+    pub fn with_schema(store: Arc<Store>, schema: Schema) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            schema,
+            pairs: Mutex::default(),
+            changes: watch::channel(0).0,
+            wake: Notify::new(),
+            quiet: Arc::default(),
+        }))
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.0.store
+    }
+
+    pub fn schema(&self) -> Schema {
+        self.0.schema
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.0.store.key().id()
+    }
+
+    /// How things stand with a peer.
+    pub fn pair(&self, peer: PeerNumber) -> Pair {
+        self.pairs().known.get(&peer).cloned().unwrap_or_default()
+    }
+
+    /// A number that goes up whenever something changed that a watcher may care for: how a pair
+    /// stands, or what is in the store.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Says that the store was changed: peers, lists, queries or approvals. Wakes daemon and watchers.
+    pub fn stored(&self) {
+        self.0.wake.notify_one();
+        self.tick();
+    }
+
+    /// Has a session with `peer` run as soon as may be. The peer can then tell when somebody asked.
+    ///
+    /// # Errors
+    /// Policy does not allow it, or the store fails.
+    pub fn run_now(&self, peer: PeerNumber) -> Result<(), NotNow> {
+        let policy = self.0.store.peer(peer)?.entry.policy;
+        if !policy.on_demand {
+            return Err(NotNow::ByPolicy);
+        }
+        self.pairs().at_once.insert(peer);
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    /// Keeps sessions from beginning for as long as the guard is held, once those that run have ended;
+    /// `None` after `patience`: a peer that drags its session out must not keep a list from being taken in.
+    pub(super) async fn import_alone(
+        &self,
+        patience: Duration,
+    ) -> Option<OwnedRwLockWriteGuard<()>> {
+        timeout(patience, self.0.quiet.clone().write_owned())
+            .await
+            .ok()
+    }
+
+    /// Lets a session run, and no import begin, for as long as the guard is held; `None` while one goes on.
+    pub(super) fn session_runs(&self) -> Option<OwnedRwLockReadGuard<()>> {
+        self.0.quiet.clone().try_read_owned().ok()
+    }
+
+    /// Whether a session was asked for at once; asks once.
+    pub(super) fn take_at_once(&self, peer: PeerNumber) -> bool {
+        self.pairs().at_once.remove(&peer)
+    }
+
+    /// Changes how a pair stands.
+    pub(super) fn set(&self, peer: PeerNumber, change: impl FnOnce(&mut Pair)) {
+        change(self.pairs().known.entry(peer).or_default());
+        self.tick();
+    }
+
+    /// Resolves when somebody wakes the daemon.
+    pub(super) async fn woken(&self) {
+        self.0.wake.notified().await;
+    }
+
+    fn tick(&self) {
+        self.0
+            .changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn pairs(&self) -> MutexGuard<'_, Pairs> {
+        self.0.pairs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,380 @@
+//! What a node does: run one session with its peer over an open channel, and end it with the
+//! mediator's word ([`settle`]) where the peer walks off after the agreement; and, as a daemon
+//! ([`daemon`]), do so with every peer when it is due, and serve clients ([`control`]).
+//!
+//! A thin shell around [`protocol::Session`]: it moves messages, gives the work to all cores without
+//! holding up the channel, judges liveness, and says how the session ended and what that means for
+//! this side. It decides nothing of the protocol.
+
+mod asking;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod handle;
+mod pair;
+pub mod settle;
+pub mod window;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep, timeout};
+
+use protocol::agreement::MediatorTime;
+use protocol::message::{AbortReason, Message};
+use protocol::release::Receipt;
+use protocol::session::{Outcome, Persist, Progress, Session, Standing, Step};
+use protocol::settling::WINDOW_SECONDS_MAX;
+use protocol::verdict::{Refusal, VerdictFault};
+use protocol::{self, PeerMisbehaved};
+use settle::{NoSettler, Settler, SettlerFault};
+use transport::{self, Direction, Duplex, Turn};
+
+/// Bytes that must move within [`Patience::stall`] for the peer to count as alive: more than pings alone make.
+const PROGRESS_BYTES_MIN: u64 = 1000;
+
+/// How long to bear with a peer.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// Time in which something must move: a message, or at least 1,000 bytes of one. 60 s.
+    pub stall: Duration,
+    /// To tell the peer why the session ends. 2 s.
+    pub farewell: Duration,
+    /// For the peer's signature or release after one's own signature; then the mediator settles. 60 s.
+    pub release: Duration,
+    /// Between two questions to the mediator about a session, from one's signature on. 5 s.
+    pub claim: Duration,
+    /// For the mediator to tell the time before one signs. 30 s.
+    pub mediator: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            stall: Duration::from_secs(60),
+            farewell: Duration::from_secs(2),
+            release: Duration::from_secs(60),
+            claim: Duration::from_secs(5),
+            mediator: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why a session gave no answers.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    #[error(transparent)]
+    Exchange(#[from] protocol::Error),
+    #[error(transparent)]
+    Channel(#[from] transport::Error),
+    #[error("the peer made no progress for {seconds} s")]
+    Stalled { seconds: u64 },
+    #[error("stopped here")]
+    Cancelled,
+    /// The session needs a mediator's clock, and this node has none to ask.
+    #[error("no mediator to ask for the time")]
+    NoMediator,
+    #[error("the mediator does not tell the time: {0}")]
+    NoTime(SettlerFault),
+    /// The settling key that both agreed on settles no more sessions that begin now.
+    #[error("the mediator's settling point is out of date")]
+    EpochOver,
+    #[error("the peer's signature or release did not come for {seconds} s")]
+    ReleaseLate { seconds: u64 },
+    /// Neither side has answers, and neither can get them any more.
+    #[error("the session was never settled, and its deadline is past: neither side has answers")]
+    NeverSettled,
+    #[error("the mediator refused to settle: {0}")]
+    MediatorRefused(Refusal),
+    #[error("the mediator's verdict does not hold: {0}")]
+    MediatorMisbehaved(#[from] VerdictFault),
+    /// What must be kept before the next message could not be kept.
+    #[error("the state of the session cannot be kept: {0}")]
+    NotKept(std::io::Error),
+}
+
+/// How a session ended that gave no answers.
+#[derive(Debug)]
+pub struct Ended {
+    pub cause: Cause,
+    /// What this side had bound itself to by then.
+    pub standing: Standing,
+    /// The agreement and releases so far: evidence of what the peer is bound to.
+    pub receipt: Option<Box<Receipt>>,
+}
+
+/// What the session's owner does while it runs.
+pub trait Owner {
+    /// Keeps what must be kept before the next message leaves.
+    ///
+    /// # Errors
+    /// It could not be kept: the session ends before that message.
+    fn keep(&mut self, state: Persist) -> std::io::Result<()>;
+
+    /// Hears how far the session is.
+    fn progress(&mut self, progress: Progress);
+
+    /// Hears that this side has signed, met with `cause`, and now waits for the mediator's word.
+    fn left_to_the_mediator(&mut self, _cause: &Cause) {}
+}
+
+/// Runs a session without a mediator to its end over `channel`. On success the peer has everything
+/// that this side sent, or has had [`transport::Limits::finish`] to take it.
+///
+/// # Errors
+/// The session ended without answers; the peer was told, where it could be.
+pub async fn run_session(
+    session: Session,
+    channel: Duplex,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Outcome, Ended> {
+    let nobody = None::<&NoSettler>;
+    run_mediated_session(session, channel, rng, patience, owner, nobody, cancelled).await
+}
+
+/// The same with a mediator, if there is a `settler`: a session that this side has signed then ends by
+/// the peer's release or by the mediator's verdict, and by nothing else but `cancelled`.
+///
+/// # Errors
+/// The session ended without answers; the peer was told, where it could be.
+pub async fn run_mediated_session(
+    mut session: Session,
+    mut channel: Duplex,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    settler: Option<&impl Settler>,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Outcome, Ended> {
+    tokio::pin!(cancelled);
+    let mut stopped = false;
+    let ended = {
+        let run = drive(&mut session, &mut channel, rng, patience, owner, settler);
+        tokio::select! {
+            biased;
+            ended = run => ended,
+            () = &mut cancelled => {
+                stopped = true;
+                Err(Cause::Cancelled)
+            }
+        }
+    };
+    // Whatever stopped it, what has already come may be enough for answers.
+    let ended = match ended {
+        Err(cause @ (Cause::Channel(_) | Cause::Stalled { .. } | Cause::Cancelled)) => {
+            match block_in_place(|| session.wind_up(rng)) {
+                Ok(Some(outcome)) => Ok(outcome),
+                Ok(None) => Err(cause),
+                Err(told) => Err(told.into()),
+            }
+        }
+        ended => ended,
+    };
+    let cause = match ended {
+        Ok(outcome) => {
+            // Both have released or settled by now. Whether the peer's last bytes arrive changes nothing here.
+            tokio::select! {
+                _ = channel.finish() => {}
+                () = &mut cancelled, if !stopped => {}
+            }
+            return Ok(outcome);
+        }
+        Err(cause) => cause,
+    };
+    take_leave(channel, &cause, patience).await;
+    let cause = match (session.signed(), settler) {
+        (Some(state), Some(settler)) if !stopped && cause.leaves_it_to_the_mediator() => {
+            owner.left_to_the_mediator(&cause);
+            let agreed = session.receipt().map(|receipt| receipt.agreement.clone());
+            let agreed = agreed.or_else(|| state.both_signed());
+            tokio::select! {
+                ended = settle::by_verdict(state, agreed, settler, patience) => match ended {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(cause) => cause,
+                },
+                () = &mut cancelled => Cause::Cancelled,
+            }
+        }
+        _ => cause,
+    };
+    let receipt = session.receipt().cloned().map(Box::new);
+    Err(Ended {
+        cause,
+        standing: session.standing(),
+        receipt,
+    })
+}
+
+impl Cause {
+    /// Whether a signed session that met with this may still be settled.
+    fn leaves_it_to_the_mediator(&self) -> bool {
+        match self {
+            // The mediator can only give the same key to the same bad table.
+            Self::Exchange(protocol::Error::PeerMisbehaved(
+                PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted,
+            )) => false,
+            Self::Cancelled
+            | Self::NotKept(_)
+            | Self::NoMediator
+            | Self::NeverSettled
+            | Self::MediatorRefused(_)
+            | Self::MediatorMisbehaved(_) => false,
+            Self::Exchange(_)
+            | Self::Channel(_)
+            | Self::Stalled { .. }
+            | Self::NoTime(_)
+            | Self::EpochOver
+            | Self::ReleaseLate { .. } => true,
+        }
+    }
+}
+
+async fn drive(
+    session: &mut Session,
+    channel: &mut Duplex,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    settler: Option<&impl Settler>,
+) -> Result<Outcome, Cause> {
+    let liveness = Liveness::new(channel, patience.stall);
+    loop {
+        let step = block_in_place(|| session.advance(rng))?;
+        owner.progress(session.progress());
+        match step {
+            Step::Send(message) => {
+                // While there is no room to send, what the peer sends is still taken in: neither
+                // side can block the other.
+                let mut message = Some(message);
+                while let Some(waiting) = message.take() {
+                    match liveness.turn(channel, true).await? {
+                        Turn::Free(slot) => slot.send(waiting)?,
+                        Turn::Received(received) => {
+                            session.receive(received)?;
+                            message = Some(waiting);
+                        }
+                        Turn::Ended => return Err(transport::Error::Gone.into()),
+                    }
+                }
+            }
+            Step::Wait => {
+                let turn = liveness.turn(channel, false);
+                let turn = match (session.signed(), settler) {
+                    (Some(state), Some(settler)) => {
+                        let state = Arc::clone(state);
+                        tokio::select! {
+                            turn = turn => turn?,
+                            outcome = settle::settled(&state, settler, patience.claim) => return outcome,
+                            () = sleep(patience.release) => {
+                                let seconds = patience.release.as_secs();
+                                return Err(Cause::ReleaseLate { seconds });
+                            }
+                        }
+                    }
+                    _ => turn.await?,
+                };
+                match turn {
+                    Turn::Received(received) => session.receive(received)?,
+                    Turn::Free(_) | Turn::Ended => return Err(transport::Error::Gone.into()),
+                }
+            }
+            Step::Persist(state) => block_in_place(|| owner.keep(state)).map_err(Cause::NotKept)?,
+            Step::AskTime => {
+                let settler = settler.ok_or(Cause::NoMediator)?;
+                let now = mediator_time(settler, patience).await?;
+                let epoch_until = settler.last_deadline().0.saturating_sub(WINDOW_SECONDS_MAX);
+                if session.standing() == Standing::Unsigned && now.0 > epoch_until {
+                    return Err(Cause::EpochOver);
+                }
+                block_in_place(|| session.time(now, rng))?;
+            }
+            Step::Done(outcome) => return Ok(*outcome),
+        }
+    }
+}
+
+/// The mediator's time, asked for again for a while when it does not answer.
+async fn mediator_time(settler: &impl Settler, patience: &Patience) -> Result<MediatorTime, Cause> {
+    let last = Instant::now() + patience.mediator;
+    loop {
+        match settler.time().await {
+            Ok(now) => return Ok(now),
+            Err(fault) if Instant::now() + patience.claim >= last => {
+                return Err(Cause::NoTime(fault));
+            }
+            Err(_) => sleep(patience.claim).await,
+        }
+    }
+}
+
+/// Judges by what moves whether the peer is still at it.
+struct Liveness {
+    stall: Duration,
+    traffic: std::sync::Arc<transport::Traffic>,
+}
+
+impl Liveness {
+    fn new(channel: &Duplex, stall: Duration) -> Self {
+        Self {
+            stall,
+            traffic: channel.traffic(),
+        }
+    }
+
+    /// The channel's next turn, unless nothing moves for too long.
+    async fn turn<'a>(&self, channel: &'a mut Duplex, sending: bool) -> Result<Turn<'a>, Cause> {
+        let mut before = self.bytes();
+        let turn = channel.turn(sending);
+        tokio::pin!(turn);
+        loop {
+            match timeout(self.stall, &mut turn).await {
+                Ok(turned) => return Ok(turned?),
+                Err(_) => {
+                    let now = self.bytes();
+                    if now - before < PROGRESS_BYTES_MIN {
+                        return Err(Cause::Stalled {
+                            seconds: self.stall.as_secs(),
+                        });
+                    }
+                    before = now;
+                }
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.traffic.bytes(Direction::Sent) + self.traffic.bytes(Direction::Received)
+    }
+}
+
+/// Tells the peer why, where that may still reach it.
+async fn take_leave(mut channel: Duplex, cause: &Cause, patience: &Patience) {
+    let reason = match cause {
+        Cause::Exchange(error) => error.abort_reason(),
+        Cause::Channel(transport::Error::Misbehaved(_)) => Some(AbortReason::Misbehaved),
+        Cause::Channel(_) => return,
+        Cause::Stalled { .. } => Some(AbortReason::Stalled),
+        Cause::Cancelled => Some(AbortReason::Cancelled),
+        Cause::ReleaseLate { .. } => Some(AbortReason::Stalled),
+        Cause::NoMediator
+        | Cause::NoTime(_)
+        | Cause::EpochOver
+        | Cause::NeverSettled
+        | Cause::MediatorRefused(_)
+        | Cause::MediatorMisbehaved(_)
+        | Cause::NotKept(_) => Some(AbortReason::Failed),
+    };
+    let farewell = async move {
+        if let Some(reason) = reason {
+            channel.send(Message::Abort(reason)).await?;
+        }
+        channel.finish().await
+    };
+    let _ = timeout(patience.farewell, farewell).await;
+}

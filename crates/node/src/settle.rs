@@ -1,0 +1,146 @@
+//! The end of a signed session without the peer: by the mediator's word.
+//!
+//! From its signature on a node asks the mediator what became of the session; when it has both
+//! signatures and the release does not come, it settles. Only a verdict that checks ends it.
+
+mod at_relay;
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+pub use at_relay::AtRelay;
+
+use super::{Cause, Patience};
+use pairing::NodeId;
+use protocol::agreement::{AgreementFault, MediatorTime, SignedAgreement};
+use protocol::session::Outcome;
+use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict};
+use protocol::{SessionId, SignedState};
+
+/// Asks the mediator on behalf of this node.
+pub trait Settler: Sync {
+    /// The key that its verdicts are under.
+    fn mediator(&self) -> NodeId;
+
+    /// The last deadline that it settles.
+    fn last_deadline(&self) -> MediatorTime;
+
+    fn time(&self) -> impl Future<Output = Result<MediatorTime, SettlerFault>> + Send;
+
+    fn settle(
+        &self,
+        signed: &SignedAgreement,
+    ) -> impl Future<Output = Result<Answer, SettlerFault>> + Send;
+
+    fn claim(
+        &self,
+        session: &SessionId,
+        deadline: MediatorTime,
+    ) -> impl Future<Output = Result<Answer, SettlerFault>> + Send;
+}
+
+/// Why the mediator gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SettlerFault {
+    #[error("the mediator cannot be asked: {0}")]
+    Channel(#[from] transport::Error),
+    #[error("the mediator refused: {0}")]
+    Refused(#[from] Refusal),
+}
+
+/// What a node without a mediator asks: nobody.
+#[derive(Debug, Clone, Copy)]
+pub enum NoSettler {}
+
+/// Ends a session that this side has signed with the mediator's verdict, however long that takes:
+/// at the latest a verdict comes when the mediator is there and the deadline is past.
+///
+/// # Errors
+/// [`Cause::NeverSettled`]: neither side has answers, for good. [`Cause::MediatorRefused`],
+/// [`Cause::MediatorMisbehaved`]: what is kept stays of use. An [`protocol::Error`](protocol::Error) when the
+/// peer's tables do not open under a proven release.
+pub async fn by_verdict(
+    state: &SignedState,
+    mut agreed: Option<SignedAgreement>,
+    settler: &impl Settler,
+    patience: &Patience,
+) -> Result<Outcome, Cause> {
+    loop {
+        let answer = match &agreed {
+            Some(signed) => settler.settle(signed).await,
+            None => {
+                settler
+                    .claim(&state.session, state.agreement.deadline)
+                    .await
+            }
+        };
+        match answer {
+            Ok(Answer::Verdict(verdict)) => return take(state, &verdict, settler.mediator()),
+            // Too late to settle; perhaps the peer has, and if not the mediator will say so.
+            Err(SettlerFault::Refused(Refusal::Agreement(AgreementFault::DeadlinePast))) => {
+                agreed = None;
+            }
+            Ok(Answer::Open(_))
+            | Err(SettlerFault::Refused(Refusal::NotKept) | SettlerFault::Channel(_)) => {
+                sleep(patience.claim).await;
+            }
+            Err(SettlerFault::Refused(refusal)) => return Err(Cause::MediatorRefused(refusal)),
+        }
+    }
+}
+
+/// Asks again and again whether the session was settled; returns when it was.
+pub(super) async fn settled(
+    state: &SignedState,
+    settler: &impl Settler,
+    pause: Duration,
+) -> Result<Outcome, Cause> {
+    loop {
+        sleep(pause).await;
+        let answer = settler.claim(&state.session, state.agreement.deadline);
+        if let Ok(Answer::Verdict(verdict)) = answer.await {
+            return take(state, &verdict, settler.mediator());
+        }
+    }
+}
+
+/// Checks a verdict and opens what it gives.
+fn take(state: &SignedState, verdict: &SignedVerdict, mediator: NodeId) -> Result<Outcome, Cause> {
+    let Some(receipt) = verdict.check(state, &mediator)? else {
+        return Err(Cause::NeverSettled);
+    };
+    let Verdict::Settled(settlement) = &verdict.verdict else {
+        return Err(Cause::NeverSettled);
+    };
+    let held = state
+        .open_settled(settlement.release(state.role.other()))
+        .map_err(protocol::Error::from)?;
+    Ok(Outcome {
+        session: state.session,
+        held,
+        receipt,
+    })
+}
+
+impl Settler for NoSettler {
+    fn mediator(&self) -> NodeId {
+        match *self {}
+    }
+
+    fn last_deadline(&self) -> MediatorTime {
+        match *self {}
+    }
+
+    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+        match *self {}
+    }
+
+    async fn settle(&self, _: &SignedAgreement) -> Result<Answer, SettlerFault> {
+        match *self {}
+    }
+
+    async fn claim(&self, _: &SessionId, _: MediatorTime) -> Result<Answer, SettlerFault> {
+        match *self {}
+    }
+}

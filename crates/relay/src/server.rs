@@ -1,0 +1,350 @@
+//! Connections of a relay: handshake, quotas, idle limits, and the end of all when it stops.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper::{Request, body::Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tonic::codegen::Service;
+
+use super::rooms::Connected;
+use super::service::Desk;
+use super::settling::Clock;
+use super::status::Meters;
+use super::{Limits, Rooms, Settling};
+use pairing::{NodeId, NodeKey};
+use store::{self, enrolled};
+use transport::{self, EnrolledTls, PublicKey};
+use wire::relay::{RELAY_MESSAGE_BYTES_MAX, RelayServer};
+
+/// What a node may send of one tunnel before the relay passes it on; what the relay holds of each
+/// direction of a tunnel at most, with the two buffers below.
+const TUNNEL_WINDOW_BYTES: u32 = 256 << 10;
+/// What may wait to be written to one connection.
+const SEND_BUFFER_BYTES: usize = 128 << 10;
+/// Names and values of all headers of one message, uncompressed.
+const HEADERS_BYTES_MAX: u32 = 8 << 10;
+/// Pause after the operating system could not hand over a connection, for want of descriptors, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two sweeps of what is past its time.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// A relay and its mediator.
+pub struct Relay {
+    pub(super) limits: Limits,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) settling: Settling,
+    pub(super) meters: Arc<Meters>,
+    pub(super) id: NodeId,
+    tls: EnrolledTls,
+    home: PathBuf,
+    enrolled: Arc<RwLock<Enrolled>>,
+}
+
+#[derive(Default)]
+struct Enrolled {
+    nodes: BTreeSet<NodeId>,
+    changed: Option<SystemTime>,
+}
+
+/// Why a relay cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Channel(#[from] transport::Error),
+    #[error("the enrolled nodes changed while they were read")]
+    EnrolmentUnstable,
+}
+
+impl Relay {
+    /// Opens the relay in `home` with its key.
+    ///
+    /// # Errors
+    /// What is in `home` cannot be read or written.
+    pub fn open(
+        home: &Path,
+        key: Arc<NodeKey>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Result<Arc<Self>, Error> {
+        let enrolled = Arc::new(RwLock::new(Enrolled::default()));
+        let list = enrolled.clone();
+        let admits = Arc::new(move |key: &PublicKey| {
+            let list = list.read().unwrap_or_else(PoisonError::into_inner);
+            NodeId::from_bytes(*key).is_ok_and(|id| list.nodes.contains(&id))
+        });
+        let meters = Arc::new(Meters::default());
+        let relay = Self {
+            rooms: Rooms::new(limits.clone(), meters.clone()),
+            tls: EnrolledTls::new(key.seed(), admits)?,
+            id: key.id(),
+            settling: Settling::open(home, key, clock)?,
+            home: home.to_owned(),
+            limits,
+            meters,
+            enrolled,
+        };
+        relay.look_at_enrolled()?;
+        Ok(Arc::new(relay))
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    pub fn settling(&self) -> &Settling {
+        &self.settling
+    }
+
+    pub fn rooms(&self) -> &Arc<Rooms> {
+        &self.rooms
+    }
+
+    pub fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// Whether a node with this key is enrolled.
+    pub fn admits(&self, key: &PublicKey) -> bool {
+        let list = self.enrolled.read();
+        let list = list.unwrap_or_else(PoisonError::into_inner);
+        NodeId::from_bytes(*key).is_ok_and(|id| list.nodes.contains(&id))
+    }
+
+    /// Nodes that are enrolled.
+    pub fn enrolled(&self) -> usize {
+        let list = self.enrolled.read();
+        list.unwrap_or_else(PoisonError::into_inner).nodes.len()
+    }
+
+    /// Reads the list of enrolled nodes again if it has changed, and parts with those that are gone.
+    ///
+    /// # Errors
+    /// The list cannot be read; the one before stays.
+    pub fn look_at_enrolled(&self) -> Result<(), store::Error> {
+        let path = enrolled::path(&self.home);
+        let changed = std::fs::metadata(&path).and_then(|m| m.modified()).ok();
+        {
+            let list = self.enrolled.read();
+            let list = list.unwrap_or_else(PoisonError::into_inner);
+            if list.changed == changed && changed.is_some() {
+                return Ok(());
+            }
+        }
+        let nodes = enrolled::load(&self.home)?;
+        {
+            let list = self.enrolled.write();
+            let mut list = list.unwrap_or_else(PoisonError::into_inner);
+            *list = Enrolled { nodes, changed };
+        }
+        self.rooms.keep_only(|node| self.admits(node.as_bytes()));
+        Ok(())
+    }
+}
+
+/// Serves until `stop`, then lets tunnels go on for at most `drain`.
+pub async fn serve(
+    relay: Arc<Relay>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+    drain: Duration,
+) {
+    let (stopping, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut handshakes = VecDeque::new();
+    let upkeep = tokio::spawn(upkeep(relay.clone()));
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    admit(&relay, stream, &mut connections, &mut handshakes, &stopped);
+                }
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            },
+            Some(_) = connections.join_next() => {}
+            () = &mut stop => break,
+        }
+    }
+    drop(listener);
+    relay.rooms.drain();
+    let _ = stopping.send(true);
+    tracing::info!(tunnels = relay.rooms.tunnels().len(), "draining");
+    let drained = timeout(drain, async {
+        while connections.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!(
+            tunnels = relay.rooms.tunnels().len(),
+            "cut off at the deadline"
+        );
+    }
+    connections.shutdown().await;
+    upkeep.abort();
+}
+
+/// Keeps what changes with time: the list of nodes, keys and settlements.
+async fn upkeep(relay: Arc<Relay>) {
+    let mut looks = interval(relay.limits.enrolment);
+    let mut sweeps = interval(SWEEP);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {
+                let relay = relay.clone();
+                let looked = tokio::task::spawn_blocking(move || relay.look_at_enrolled()).await;
+                if let Ok(Err(error)) = looked {
+                    tracing::warn!(%error, "the enrolled nodes cannot be read; the list before counts");
+                }
+            }
+            _ = sweeps.tick() => {
+                let relay = relay.clone();
+                let swept = tokio::task::spawn_blocking(move || relay.settling.sweep()).await;
+                if let Ok(Err(error)) = swept {
+                    tracing::error!(%error, "what is past its time cannot be erased");
+                }
+            }
+        }
+    }
+}
+
+/// Starts a connection, and ends the oldest handshake when there are too many.
+fn admit(
+    relay: &Arc<Relay>,
+    stream: TcpStream,
+    connections: &mut JoinSet<()>,
+    handshakes: &mut VecDeque<(Arc<()>, AbortHandle)>,
+    stopped: &watch::Receiver<bool>,
+) {
+    // The connection's task holds the other half until its handshake is done.
+    let shaking = Arc::new(());
+    let (relay, stopped) = (relay.clone(), stopped.clone());
+    let limits = relay.limits.clone();
+    let task = connections.spawn(connection(relay, stream, shaking.clone(), stopped));
+    handshakes.retain(|(shaking, _)| Arc::strong_count(shaking) > 1);
+    handshakes.push_back((shaking, task));
+    if handshakes.len() > limits.handshakes_max
+        && let Some((_, oldest)) = handshakes.pop_front()
+    {
+        oldest.abort();
+    }
+}
+
+async fn connection(
+    relay: Arc<Relay>,
+    stream: TcpStream,
+    shaking: Arc<()>,
+    stopped: watch::Receiver<bool>,
+) {
+    // Frames are written whole; waiting to fill a packet would only delay them.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let secured = timeout(relay.limits.handshake, relay.tls.accept(stream)).await;
+    drop(shaking);
+    let (secured, key) = match secured {
+        Ok(Ok(secured)) => secured,
+        Ok(Err(error)) => {
+            relay.meters.handshakes_failed.fetch_add(1, Relaxed);
+            tracing::debug!(%error, "turned away");
+            return;
+        }
+        Err(_) => {
+            relay.meters.handshakes_failed.fetch_add(1, Relaxed);
+            return;
+        }
+    };
+    let Ok(caller) = NodeId::from_bytes(key) else {
+        return;
+    };
+    let counted = match relay.rooms.connect(caller) {
+        Ok(counted) => counted,
+        Err(refusal) => {
+            tracing::warn!(node = %caller, %refusal, "connection");
+            return;
+        }
+    };
+    tracing::debug!(node = %caller, "connected");
+    calls(relay, caller, counted, secured, stopped).await;
+    tracing::debug!(node = %caller, "gone");
+}
+
+/// Serves the calls of one connection until it ends, is idle, or the relay stops.
+async fn calls<S>(
+    relay: Arc<Relay>,
+    caller: NodeId,
+    _counted: Connected,
+    secured: S,
+    mut stopped: watch::Receiver<bool>,
+) where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let busy = Arc::new(());
+    let limits = relay.limits.clone();
+    let desk = Desk {
+        relay: relay.clone(),
+        caller,
+        busy: busy.clone(),
+    };
+    let service = RelayServer::new(desk)
+        .max_decoding_message_size(RELAY_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(RELAY_MESSAGE_BYTES_MAX);
+    // Held by what serves the connection, beside by the calls that go on.
+    let at_rest = Arc::strong_count(&busy);
+    let service = service_fn(move |request: Request<Incoming>| service.clone().call(request));
+    let mut connection = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(TUNNEL_WINDOW_BYTES)
+            .initial_connection_window_size(TUNNEL_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .max_header_list_size(HEADERS_BYTES_MAX)
+            .max_concurrent_streams(limits.calls_per_connection_max)
+            .keep_alive_interval(limits.keep_alive)
+            .keep_alive_timeout(limits.keep_alive)
+            .serve_connection(TokioIo::new(secured), service)
+    );
+    let mut looks = interval(limits.connection_idle);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks.tick().await;
+    let mut told = false;
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = looks.tick() => {
+                let resting = Arc::strong_count(&busy) <= at_rest;
+                // One that was told, and neither left nor called, may be sending a byte now and then.
+                if !relay.admits(caller.as_bytes()) || (resting && told) {
+                    return;
+                }
+                if resting {
+                    connection.as_mut().graceful_shutdown();
+                    told = true;
+                }
+            }
+            () = told_to_stop(&mut stopped) => {
+                connection.as_mut().graceful_shutdown();
+                // Calls that go on may end by themselves; the drain's deadline bounds them.
+                let _ = connection.as_mut().await;
+                return;
+            }
+        }
+    }
+}
+
+async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

@@ -1,0 +1,211 @@
+//! The calls of `relay.proto`, for one caller whose key was proven: translates and nothing else.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::rooms::{Ends, FRAMES_WAITING_MAX};
+use super::server::Relay;
+use super::{Refusal, settling};
+use pairing::NodeId;
+use protocol::agreement::SignedAgreement;
+use protocol::verdict::Answer;
+use wire::relay::{
+    self, ClaimRequest, Frame, Piece, Reply, SettleRequest, TimeReply, TimeRequest, VerdictReply,
+};
+
+/// One caller's view of the relay.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) relay: Arc<Relay>,
+    pub(super) caller: NodeId,
+    /// Held by every call that goes on, so that an idle connection is known.
+    pub(super) busy: Arc<()>,
+}
+
+type Frames = mpsc::Sender<Result<Frame, Status>>;
+
+#[tonic::async_trait]
+impl relay::Relay for Desk {
+    type ListenStream = BoxStream<Frame>;
+    type DialStream = BoxStream<Frame>;
+
+    async fn listen(
+        &self,
+        request: Request<Streaming<Frame>>,
+    ) -> Result<Response<Self::ListenStream>, Status> {
+        let (peer, mut incoming, outgoing, frames) = self.opened(request).await?;
+        let (wait, joined) = self.relay.rooms.wait(self.caller, peer)?;
+        let desk = self.clone();
+        tokio::spawn(async move {
+            let joining = tokio::select! {
+                joining = joined => joining.map_err(|_| desk.dismissal()),
+                // Nothing may come before the two are joined.
+                _ = incoming.message() => Err(Refusal::Malformed),
+                () = outgoing.closed() => Err(Refusal::OtherEndGone),
+            };
+            drop(wait);
+            match joining {
+                Ok(other) => {
+                    let own = Ends {
+                        node: desk.caller,
+                        incoming,
+                        outgoing,
+                    };
+                    desk.relay.rooms.clone().tunnel(other, own).await;
+                }
+                Err(refusal) => {
+                    let _ = outgoing.try_send(Err(refusal.into()));
+                }
+            }
+        });
+        Ok(Response::new(frames))
+    }
+
+    async fn dial(
+        &self,
+        request: Request<Streaming<Frame>>,
+    ) -> Result<Response<Self::DialStream>, Status> {
+        let (peer, incoming, outgoing, frames) = self.opened(request).await?;
+        let ends = Ends {
+            node: self.caller,
+            incoming,
+            outgoing,
+        };
+        self.relay.rooms.dial(ends, peer).inspect_err(|_| {
+            self.relay.meters.dials_refused.fetch_add(1, Relaxed);
+        })?;
+        Ok(Response::new(frames))
+    }
+
+    async fn time(&self, _: Request<TimeRequest>) -> Result<Response<TimeReply>, Status> {
+        self.relay.rooms.ask(self.caller)?;
+        let seconds = self.relay.settling.time().0;
+        Ok(Response::new(TimeReply { seconds }))
+    }
+
+    async fn settle(
+        &self,
+        request: Request<SettleRequest>,
+    ) -> Result<Response<VerdictReply>, Status> {
+        let caller = self.caller;
+        let request = request.into_inner();
+        self.decided("settle", move |settling| {
+            let signed = SignedAgreement::try_from(request)?;
+            settling.settle(&caller, &signed).map(Answer::Verdict)
+        })
+        .await
+    }
+
+    async fn claim(
+        &self,
+        request: Request<ClaimRequest>,
+    ) -> Result<Response<VerdictReply>, Status> {
+        let caller = self.caller;
+        let (session, deadline) =
+            relay::claimed(request.get_ref()).map_err(|_| Refusal::Malformed)?;
+        self.decided("claim", move |settling| {
+            settling.claim(&caller, &session, deadline)
+        })
+        .await
+    }
+}
+
+impl Desk {
+    /// Reads whom the caller wants, and makes the way back to it.
+    async fn opened(
+        &self,
+        request: Request<Streaming<Frame>>,
+    ) -> Result<(NodeId, Streaming<Frame>, Frames, BoxStream<Frame>), Status> {
+        let mut incoming = request.into_inner();
+        let first = timeout(self.relay.limits.first_frame, incoming.message()).await;
+        let first = first.map_err(|_| Refusal::NoPeerNamed)??;
+        let piece = first.ok_or(Refusal::NoPeerNamed)?.try_into();
+        let Ok(Piece::Peer(peer)) = piece else {
+            return Err(Refusal::NoPeerNamed.into());
+        };
+        let (outgoing, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let frames = Counted {
+            frames: ReceiverStream::new(frames),
+            _busy: self.busy.clone(),
+        };
+        Ok((peer, incoming, outgoing, Box::pin(frames)))
+    }
+
+    /// Has the mediator decide, off the threads that move bytes: it waits for the disk.
+    async fn decided(
+        &self,
+        what: &'static str,
+        decide: impl FnOnce(&settling::Settling) -> Reply + Send + 'static,
+    ) -> Result<Response<VerdictReply>, Status> {
+        self.relay.rooms.ask(self.caller)?;
+        let (relay, busy) = (self.relay.clone(), self.busy.clone());
+        let decided = tokio::task::spawn_blocking(move || {
+            let _busy = busy;
+            decide(&relay.settling)
+        });
+        let reply = decided
+            .await
+            .map_err(|_| Status::internal("the mediator failed"))?;
+        self.relay.meters.count_reply(&reply);
+        let caller = self.caller;
+        match &reply {
+            Ok(Answer::Verdict(_)) => tracing::info!(%caller, what, "verdict"),
+            Ok(Answer::Open(_)) => tracing::debug!(%caller, what, "open"),
+            Err(refusal) => tracing::warn!(%caller, what, %refusal, "refused"),
+        }
+        Ok(Response::new(relay::reply(&reply)))
+    }
+
+    /// Why a wait ended that nobody took.
+    fn dismissal(&self) -> Refusal {
+        if self.relay.rooms.is_draining() {
+            Refusal::Draining
+        } else if !self.relay.admits(self.caller.as_bytes()) {
+            Refusal::NotEnrolled
+        } else {
+            Refusal::Replaced
+        }
+    }
+}
+
+/// Frames on their way to a caller, which keep its connection from counting as idle.
+struct Counted {
+    frames: ReceiverStream<Result<Frame, Status>>,
+    _busy: Arc<()>,
+}
+
+impl tokio_stream::Stream for Counted {
+    type Item = Result<Frame, Status>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        Pin::new(&mut self.frames).poll_next(cx)
+    }
+}
+
+/// All that a refusal tells a caller.
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::NoPeerNamed | Refusal::Oneself | Refusal::Malformed => {
+                Self::invalid_argument(text)
+            }
+            Refusal::NotThere => Self::not_found(text),
+            Refusal::OverQuota => Self::resource_exhausted(text),
+            Refusal::NotEnrolled => Self::permission_denied(text),
+            Refusal::Draining => Self::unavailable(text),
+            Refusal::Replaced => Self::already_exists(text),
+            Refusal::OtherEndGone => Self::aborted(text),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Who may use this node, as what: clerks, officers, auditors, each with one credential.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::audit::Event;
+use super::database::{Store, Tx};
+use super::number::ClientNumber;
+use super::vault::{Place, Tag};
+use pairing::NodeId;
+
+/// Clients at most.
+pub const CLIENTS_MAX: usize = 1000;
+/// Bytes of a client's name at most.
+pub const CLIENT_NAME_BYTES_MAX: usize = 255;
+
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Submits queries and reads its own answers.
+    Clerk,
+    /// Keeps lists, peers, clients and approvals.
+    Officer,
+    /// Reads the audit log and receipts, and nothing else.
+    Auditor,
+}
+
+/// How a client is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// A user of this machine, on the node's socket.
+    User(u32),
+    /// An Ed25519 key, over TLS.
+    Key(NodeId),
+}
+
+/// A client in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    pub number: ClientNumber,
+    pub name: String,
+    pub role: Role,
+    pub credential: Credential,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    name: String,
+    role: Role,
+    user: Option<u32>,
+    key: Option<String>,
+}
+
+impl Store {
+    /// Lets somebody use this node.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] if the credential is known, [`Error::TooLong`].
+    pub fn enrol(
+        &self,
+        name: &str,
+        role: Role,
+        credential: Credential,
+        now: Timestamp,
+    ) -> Result<ClientNumber, Error> {
+        if name.len() > CLIENT_NAME_BYTES_MAX {
+            return Err(Error::TooLong {
+                what: "the name of a client, in bytes,",
+                max: CLIENT_NAME_BYTES_MAX,
+            });
+        }
+        self.write(|tx| {
+            let clients = tx.clients()?;
+            if clients.len() >= CLIENTS_MAX {
+                return Err(Error::TooLong {
+                    what: "the list of clients",
+                    max: CLIENTS_MAX,
+                });
+            }
+            if clients.iter().any(|client| client.credential == credential) {
+                return Err(Error::Exists { what: "the client" });
+            }
+            let number = tx.query_row(
+                "INSERT INTO client (tag, active, sealed) VALUES (?, 0, x'')
+                 ON CONFLICT (tag) DO UPDATE SET active = 0 RETURNING id",
+                [tag(tx, credential)],
+                |row| row.get(0),
+            )?;
+            let client = Client {
+                number,
+                name: name.to_owned(),
+                role,
+                credential,
+            };
+            tx.put_client(&client)?;
+            let event = Event::ClientEnrolled {
+                client: number,
+                role,
+            };
+            tx.append(now, &event)?;
+            Ok(number)
+        })
+    }
+
+    /// Gives a client another role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`].
+    pub fn change_role(
+        &self,
+        number: ClientNumber,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| {
+            let client = tx.client(number)?;
+            tx.put_client(&Client { role, ..client })?;
+            let event = Event::RoleChanged {
+                client: number,
+                role,
+            };
+            tx.append(now, &event).map(drop)
+        })
+    }
+
+    /// Shuts a client out; its queries and answers stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`].
+    pub fn remove_client(&self, number: ClientNumber, now: Timestamp) -> Result<(), Error> {
+        self.write(|tx| {
+            tx.client(number)?;
+            tx.execute("UPDATE client SET active = 0 WHERE id = ?", [number])?;
+            tx.append(now, &Event::ClientRemoved { client: number })
+                .map(drop)
+        })
+    }
+
+    /// The client with this credential, if it is enrolled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn client_with(&self, credential: Credential) -> Result<Option<Client>, Error> {
+        self.read(|tx| {
+            let number: Option<ClientNumber> = tx
+                .prepare_cached("SELECT id FROM client WHERE tag = ? AND active = 1")?
+                .query_row([tag(tx, credential)], |row| row.get(0))
+                .optional()?;
+            let client = number.map(|number| tx.client(number)).transpose()?;
+            // The tag only finds the row; what is sealed in it counts.
+            match client {
+                Some(client) if client.credential != credential => {
+                    Err(Error::Altered { table: "client" })
+                }
+                client => Ok(client),
+            }
+        })
+    }
+
+    /// All clients.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn clients(&self) -> Result<Vec<Client>, Error> {
+        self.read(|tx| tx.clients())
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn client(&self, number: ClientNumber) -> Result<Client, Error> {
+        let sealed: Option<Vec<u8>> = self
+            .prepare_cached("SELECT sealed FROM client WHERE id = ? AND active = 1")?
+            .query_row([number], |row| row.get(0))
+            .optional()?;
+        let sealed = sealed.ok_or(Error::NoSuch {
+            what: "client",
+            number: number.number(),
+        })?;
+        self.open_client(number, &sealed)
+    }
+
+    fn clients(&self) -> Result<Vec<Client>, Error> {
+        let mut query =
+            self.prepare_cached("SELECT id, sealed FROM client WHERE active = 1 ORDER BY id")?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        rows.map(|row| {
+            let (number, sealed) = row?;
+            self.open_client(number, &sealed)
+        })
+        .collect()
+    }
+
+    fn put_client(&self, client: &Client) -> Result<(), Error> {
+        let (user, key) = match client.credential {
+            Credential::User(user) => (Some(user), None),
+            Credential::Key(key) => (None, Some(key.to_string())),
+        };
+        let kept = Kept {
+            name: client.name.clone(),
+            role: client.role,
+            user,
+            key,
+        };
+        let text = serde_json::to_vec(&kept).map_err(|_| Error::DamagedStore)?;
+        let sealed = self
+            .vault
+            .seal(place(&client.number.number().to_be_bytes()), &text)?;
+        self.execute(
+            "UPDATE client SET active = 1, sealed = ? WHERE id = ?",
+            params![sealed, client.number],
+        )?;
+        Ok(())
+    }
+
+    fn open_client(&self, number: ClientNumber, sealed: &[u8]) -> Result<Client, Error> {
+        let text = self
+            .vault
+            .open(place(&number.number().to_be_bytes()), sealed)?;
+        let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
+        let credential = match (kept.user, kept.key) {
+            (Some(user), None) => Credential::User(user),
+            (None, Some(key)) => Credential::Key(key.parse().map_err(|_| Error::DamagedStore)?),
+            _ => return Err(Error::DamagedStore),
+        };
+        Ok(Client {
+            number,
+            name: kept.name,
+            role: kept.role,
+            credential,
+        })
+    }
+}
+
+fn tag(tx: &Tx, credential: Credential) -> Tag {
+    match credential {
+        Credential::User(user) => tx.vault.tag("client user", &[&user.to_be_bytes()]),
+        Credential::Key(key) => tx.vault.tag("client key", &[key.as_bytes()]),
+    }
+}
+
+fn place(row: &[u8; 8]) -> Place<'_> {
+    Place {
+        table: "client",
+        column: "sealed",
+        row,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{Place as Home, key, now};
+
+    #[test]
+    fn a_client_is_found_by_its_credential_while_it_is_enrolled() {
+        let home = Home::new();
+        let store = home.create();
+        let officer = Credential::User(1000);
+        let clerk = Credential::Key(key().id());
+        let one = store.enrol("Olena", Role::Officer, officer, now()).unwrap();
+        let two = store.enrol("Ivan", Role::Clerk, clerk, now()).unwrap();
+        let again = store.enrol("Ivan", Role::Clerk, clerk, now());
+        assert!(matches!(again, Err(Error::Exists { .. })));
+        store.change_role(two, Role::Auditor, now()).unwrap();
+        let found = store.client_with(clerk).unwrap().unwrap();
+        assert_eq!(
+            (found.number, found.role, found.name.as_str()),
+            (two, Role::Auditor, "Ivan")
+        );
+        assert_eq!(store.client_with(Credential::User(0)).unwrap(), None);
+        store.remove_client(one, now()).unwrap();
+        assert_eq!(store.client_with(officer).unwrap(), None);
+        assert_eq!(store.clients().unwrap().len(), 1);
+    }
+}

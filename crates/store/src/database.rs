@@ -1,0 +1,334 @@
+//! The one database of a home: opening it, and reading and writing in transactions.
+//!
+//! `store.db` in the home directory, with `store.db-wal` beside it while it is open, and `store.lock`,
+//! locked (flock) for as long as somebody has it open. Files have mode 0600 in a home of mode 0700.
+//! WAL with `synchronous = FULL`: what a call has returned from is on the disk. One connection, so
+//! one thread at a time; SQLite's exclusive mode keeps everybody else out as well.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rustix::fs::FlockOperation;
+
+use super::audit::{self, Event};
+use super::passphrase::Passphrase;
+use super::seal::Cost;
+use super::vault::{DataKey, Vault};
+use super::{Error, key_file, migrations, private, unlock};
+use pairing::NodeKey;
+
+/// The database's name in the home directory.
+pub const STORE_FILE: &str = "store.db";
+const LOCK_FILE: &str = "store.lock";
+
+/// Memory that SQLite may use for pages, in KiB.
+const CACHE_KIB: i64 = 64 * 1024;
+/// Bytes of the write-ahead log that stay on disk after a checkpoint.
+const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
+/// What a node keeps: open, unlocked, and nobody else's until it is dropped.
+pub struct Store {
+    database: Mutex<Connection>,
+    data_key: DataKey,
+    vault: Vault,
+    /// For what must not outlive this process: prepared tables.
+    process: Vault,
+    key: Arc<NodeKey>,
+    home: PathBuf,
+    _lock: File,
+}
+
+/// One transaction.
+pub(super) struct Tx<'a> {
+    tx: rusqlite::Transaction<'a>,
+    pub vault: &'a Vault,
+    pub process: &'a Vault,
+    pub key: &'a NodeKey,
+}
+
+impl Store {
+    /// Makes the store of the node with `key` in `home`, and opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreExists`] if there is one: it stays as it is. Those of [`Store::open`].
+    pub fn create(
+        home: &Path,
+        key: Arc<NodeKey>,
+        passphrase: &Passphrase,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        private::make_dir(home)?;
+        let lock = lock(home)?;
+        drop(private::open_or_make(&home.join(STORE_FILE))?);
+        let mut database = connect(home)?;
+        if migrations::version(&database, &home.join(STORE_FILE))?.is_some() {
+            return Err(Error::StoreExists { home: home.into() });
+        }
+        set_up(&database)?;
+        let data_key = DataKey::draw()?;
+        let vault = Vault::new(&data_key);
+        let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        migrations::migrate(&tx, 0)?;
+        unlock::add_slot(&tx, &data_key, passphrase, cost)?;
+        tx.commit()?;
+        let store = Self::assembled(home, database, lock, data_key, vault, key)?;
+        store.write(|tx| audit::begin(tx, now))?;
+        Ok(store)
+    }
+
+    /// Opens the store of the node with `key` in `home`; whether there is one, [`Store::exists`] says.
+    ///
+    /// What only lived with the process before is given up: unused tables are discarded, and sessions
+    /// that had not signed count as cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] while another process has it open; [`Error::WrongPassphrase`], after a delay;
+    /// [`Error::NewerStore`], [`Error::ForeignStore`], [`Error::DamagedStore`], [`Error::OtherNode`];
+    /// and when others may read the files or the home.
+    pub fn open(
+        home: &Path,
+        key: Arc<NodeKey>,
+        passphrase: &Passphrase,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        if !Self::exists(home)? {
+            return Err(Error::NoStore { home: home.into() });
+        }
+        let lock = lock(home)?;
+        let mut database = connect(home)?;
+        let Some(version) = migrations::version(&database, &home.join(STORE_FILE))? else {
+            return Err(Error::NoStore { home: home.into() });
+        };
+        check_length(home, &database)?;
+        set_up(&database)?;
+        let data_key = unlock::open(&database, passphrase, now)?;
+        let vault = Vault::new(&data_key);
+        let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        migrations::migrate(&tx, version)?;
+        tx.commit()?;
+        let store = Self::assembled(home, database, lock, data_key, vault, key)?;
+        store.write(|tx| {
+            audit::begin(tx, now)?;
+            if let Some(failed) = unlock::take_failures(tx)? {
+                let (times, first, last) = (failed.times, failed.first, failed.last);
+                tx.append(now, &Event::UnlockFailed { times, first, last })?;
+            }
+            super::prepared::discard_all_unused(tx)?;
+            super::sessions::end_cut_off(tx, now)
+        })?;
+        Ok(store)
+    }
+
+    /// Whether `home` has a store; one cut off while it was made counts as none.
+    ///
+    /// # Errors
+    ///
+    /// When others may read or change its files or the home.
+    pub fn exists(home: &Path) -> Result<bool, Error> {
+        let path = home.join(STORE_FILE);
+        private::check_dir(home)?;
+        if !private::check(&path)? {
+            return Ok(false);
+        }
+        private::check_dir_closed(home)?;
+        let empty = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        Ok(!empty || private::check(&home.join("store.db-wal"))?)
+    }
+
+    /// Seals the data key, and the node's key file if it is sealed, under another passphrase.
+    ///
+    /// Lists are not rewritten. A crash in between leaves the old or the new passphrase, for both.
+    ///
+    /// # Errors
+    ///
+    /// The passphrase is still the old one, unless it was the last step that failed: then both the old
+    /// one and the new one open the store, until it is next opened with the new one.
+    pub fn change_passphrase(
+        &self,
+        new: &Passphrase,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| unlock::add_slot(tx, &self.data_key, new, cost))?;
+        key_file::reseal(&self.home, &self.key, new, cost)?;
+        self.write(|tx| {
+            unlock::drop_older_slots(tx)?;
+            tx.append(now, &Event::PassphraseChanged)?;
+            Ok(())
+        })
+    }
+
+    /// Looks for damage: SQLite's own check of every page and index. Seconds for a gigabyte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DamagedStore`].
+    pub fn check_pages(&self) -> Result<(), Error> {
+        let answer: String =
+            self.connection()
+                .pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+        match answer.as_str() {
+            "ok" => Ok(()),
+            _ => Err(Error::DamagedStore),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn data_key_for_tests(&self) -> &[u8; 32] {
+        self.data_key.as_bytes()
+    }
+
+    /// The home directory it is in.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The node whose store it is.
+    pub fn key(&self) -> &Arc<NodeKey> {
+        &self.key
+    }
+
+    fn assembled(
+        home: &Path,
+        database: Connection,
+        lock: File,
+        data_key: DataKey,
+        vault: Vault,
+        key: Arc<NodeKey>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            database: Mutex::new(database),
+            process: Vault::new(&DataKey::draw()?),
+            data_key,
+            vault,
+            key,
+            home: home.into(),
+            _lock: lock,
+        })
+    }
+
+    /// Runs `work` in a transaction: on success all of it is on disk, on an error none of it.
+    pub(super) fn write<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut database = self.connection();
+        let tx = database
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(Error::from)?;
+        let tx = self.tx(tx);
+        let done = work(&tx)?;
+        tx.tx.commit().map_err(Error::from)?;
+        Ok(done)
+    }
+
+    /// Runs `work`, which only reads, on one state of the database.
+    pub(super) fn read<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut database = self.connection();
+        let tx = database.transaction().map_err(Error::from)?;
+        work(&self.tx(tx))
+    }
+
+    fn tx<'a>(&'a self, tx: rusqlite::Transaction<'a>) -> Tx<'a> {
+        Tx {
+            tx,
+            vault: &self.vault,
+            process: &self.process,
+            key: &self.key,
+        }
+    }
+
+    /// A thread that panicked has rolled its transaction back: the connection is as good as before.
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Deref for Tx<'a> {
+    type Target = rusqlite::Transaction<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.tx
+    }
+}
+
+/// Keeps a second process out, until this one ends in whatever way.
+fn lock(home: &Path) -> Result<File, Error> {
+    private::check_dir_closed(home)?;
+    let lock = private::open_or_make(&home.join(LOCK_FILE))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse { home: home.into() }),
+        Err(e) => Err(Error::Io {
+            doing: "lock",
+            path: home.join(LOCK_FILE),
+            source: e.into(),
+        }),
+    }
+}
+
+fn connect(home: &Path) -> Result<Connection, Error> {
+    for name in [
+        STORE_FILE,
+        "store.db-wal",
+        "store.db-shm",
+        "store.db-journal",
+    ] {
+        private::check(&home.join(name))?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    // The home itself may be reached by a link; its files may not be links.
+    let real = home.canonicalize().map_err(|source| Error::Io {
+        doing: "look at",
+        path: home.into(),
+        source,
+    })?;
+    let database = Connection::open_with_flags(real.join(STORE_FILE), flags)?;
+    database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    Ok(database)
+}
+
+/// SQLite notices that pages are missing, but takes one that is cut short for a whole one.
+fn check_length(home: &Path, database: &Connection) -> Result<(), Error> {
+    let length = |name| home.join(name).metadata().map_or(0, |file| file.len());
+    let page: i64 = database.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let page = u64::try_from(page).map_err(|_| Error::DamagedStore)?;
+    // With a write-ahead log beside it, a page may have been cut off in writing: the log has it whole.
+    match length("store.db-wal") == 0 && !length(STORE_FILE).is_multiple_of(page.max(1)) {
+        true => Err(Error::DamagedStore),
+        false => Ok(()),
+    }
+}
+
+fn set_up(database: &Connection) -> Result<(), Error> {
+    let mode: String =
+        database.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Error::NoWal);
+    }
+    for (name, value) in [
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        ("trusted_schema", "OFF"),
+        ("cell_size_check", "ON"),
+        ("secure_delete", "ON"),
+        ("temp_store", "MEMORY"),
+    ] {
+        database.pragma_update(None, name, value)?;
+    }
+    database.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    database.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    Ok(())
+}

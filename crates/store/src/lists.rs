@@ -1,0 +1,544 @@
+//! The two standing lists: whom this delegation holds, and whom it asks about.
+//!
+//! A list is imported whole, record by record, in one transaction: what was there before counts until
+//! the last record of the new one is in. Records are told apart by their id, so a second import says
+//! what changed. Memory is bounded by SQLite's page cache and one record.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::audit::Event;
+use super::database::{Store, Tx};
+use super::number::ClientNumber;
+use super::vault::{Place, Tag};
+use super::{Error, person};
+use identity::{HashedIdentity, Person};
+use protocol::ByClass;
+pub use protocol::ListKind;
+
+/// Bytes of a list's header, all columns together, at most.
+pub const HEADER_BYTES_MAX: usize = 256 * 1024;
+
+/// What an import did to a list, in records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListChange {
+    /// Records in the list now.
+    pub people: u64,
+    pub added: u64,
+    /// Of the same id as before, with another content.
+    pub changed: u64,
+    pub removed: u64,
+    pub unchanged: u64,
+}
+
+/// What a list's records have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListHeader {
+    /// The headers of the columns that are kept.
+    pub header: Vec<String>,
+    /// Name and digest of the schema that the keys were made by, the digest in hexadecimal.
+    pub schema: String,
+    pub schema_digest: String,
+}
+
+/// A list as it is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListInfo {
+    pub header: ListHeader,
+    pub people: u64,
+    pub imported: Timestamp,
+    /// Goes up with every import.
+    pub version: i64,
+}
+
+/// A list's hashed identities, sorted, each once, and the version of the list they are of.
+pub struct Elements {
+    pub identities: ByClass<Vec<HashedIdentity>>,
+    pub version: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    header: ListHeader,
+    people: u64,
+    imported: Timestamp,
+}
+
+/// An import that is going on.
+pub struct Import<'a> {
+    tx: &'a Tx<'a>,
+    kind: ListKind,
+    version: i64,
+    change: ListChange,
+}
+
+impl Store {
+    /// Puts the records that `source` adds in the place of a list; all of them, or none.
+    ///
+    /// Tables prepared for the old held list are discarded with it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `source`, [`Error::TooLong`] and those of the database: the list is what it was.
+    pub fn import<E: From<Error>>(
+        &self,
+        kind: ListKind,
+        client: Option<ClientNumber>,
+        now: Timestamp,
+        source: impl FnOnce(&mut Import) -> Result<ListHeader, E>,
+    ) -> Result<ListChange, E> {
+        self.write(|tx| {
+            let version = tx.list_version(kind)? + 1;
+            let mut import = Import {
+                tx,
+                kind,
+                version,
+                change: ListChange::default(),
+            };
+            let header = source(&mut import)?;
+            Ok(import.finish(header, client, now)?)
+        })
+    }
+
+    /// Takes a list out, with all its records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`] if there is none.
+    pub fn withdraw(
+        &self,
+        kind: ListKind,
+        client: Option<ClientNumber>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| {
+            let info = tx.list(kind)?.ok_or(Error::NoSuch {
+                what: "list",
+                number: number(kind),
+            })?;
+            tx.execute("DELETE FROM record WHERE kind = ?", [number(kind)])?;
+            // The row stays, so that versions go on where they were.
+            let empty = Kept {
+                header: ListHeader {
+                    header: Vec::new(),
+                    schema: String::new(),
+                    schema_digest: String::new(),
+                },
+                people: 0,
+                imported: now,
+            };
+            tx.put_list(kind, info.version + 1, &empty)?;
+            if kind == ListKind::Held {
+                super::prepared::discard_all_unused(tx)?;
+            }
+            let event = Event::ListWithdrawn {
+                list: kind,
+                client,
+                people: info.people,
+            };
+            tx.append(now, &event).map(drop)
+        })
+    }
+
+    /// What is known of a list without its records; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn list(&self, kind: ListKind) -> Result<Option<ListInfo>, Error> {
+        self.read(|tx| tx.list(kind))
+    }
+
+    /// Hands on every record of a list, in the order of its file.
+    ///
+    /// # Errors
+    ///
+    /// Those of `each`; [`Error::Altered`] if a record was changed, moved, added or taken out.
+    pub fn each_person<E: From<Error>>(
+        &self,
+        kind: ListKind,
+        each: impl FnMut(Person) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.read(|tx| tx.each_person(kind, each))
+    }
+
+    /// Some records of a list of that version, in the order in which they came into the store: those after
+    /// `after`, which is zero at first, `max` at most. Gives where the next ones begin; `None` at the end.
+    ///
+    /// Unlike [`Store::each_person`] it holds nobody up for longer than for these records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] if the list is another by now, [`Error::Altered`].
+    pub fn people_after(
+        &self,
+        kind: ListKind,
+        version: i64,
+        after: i64,
+        max: usize,
+    ) -> Result<(Vec<Person>, Option<i64>), Error> {
+        self.read(|tx| {
+            if tx.list_version(kind)? != version {
+                return Err(Error::WrongState {
+                    what: "the list",
+                    why: "it was replaced meanwhile",
+                });
+            }
+            let mut query = tx.prepare_cached(
+                "SELECT id, tag, line, sealed FROM record WHERE id > ? AND kind = ? ORDER BY id LIMIT ?",
+            )?;
+            let mut rows = query.query(params![after, number(kind), max as i64])?;
+            let (mut people, mut last) = (Vec::new(), after);
+            while let Some(row) = rows.next()? {
+                let (tag, line, sealed): (Tag, u32, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                last = row.get(0)?;
+                let text = tx.vault.open(place(&record_row(kind, &tag)), &sealed)?;
+                people.push(person::decode(&text, line).ok_or(Error::DamagedStore)?);
+            }
+            let next = (people.len() == max).then_some(last);
+            Ok((people, next))
+        })
+    }
+
+    /// The hashed identities of a list; none where there is no list.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::each_person`].
+    pub fn elements(&self, kind: ListKind, wide: bool) -> Result<Elements, Error> {
+        self.read(|tx| {
+            let mut identities = ByClass {
+                narrow: Vec::new(),
+                wide: wide.then(Vec::new),
+            };
+            tx.each_person(kind, |person| {
+                for (kind, identity) in &person.keys {
+                    if let Some(list) = identities.get_mut(kind.class()) {
+                        list.push(*identity);
+                    }
+                }
+                Ok::<(), Error>(())
+            })?;
+            for list in identities.values_mut() {
+                list.sort_unstable();
+                list.dedup();
+            }
+            Ok(Elements {
+                identities,
+                version: tx.list_version(kind)?,
+            })
+        })
+    }
+}
+
+impl Import<'_> {
+    /// Takes the next record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordTwice`], [`Error::TooLong`] and those of the database; the import cannot go on.
+    pub fn add(&mut self, person: &Person) -> Result<(), Error> {
+        let text = person::encode(person)?;
+        let kind = number(self.kind);
+        let tag = record_tag(self.tx, self.kind, &person.record_id);
+        let content = self.tx.vault.tag("content", &[&text]);
+        let known: Option<(i64, Tag, i64)> = self
+            .tx
+            .prepare_cached("SELECT id, content, version FROM record WHERE kind = ? AND tag = ?")?
+            .query_row(params![kind, tag], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        match known {
+            Some((_, _, version)) if version == self.version => {
+                return Err(Error::RecordTwice { line: person.line });
+            }
+            Some((id, before, _)) if before == content => {
+                self.tx
+                    .prepare_cached("UPDATE record SET version = ?, line = ? WHERE id = ?")?
+                    .execute(params![self.version, person.line, id])?;
+                self.change.unchanged += 1;
+            }
+            known => {
+                let sealed = self
+                    .tx
+                    .vault
+                    .seal(place(&record_row(self.kind, &tag)), &text)?;
+                match known {
+                    Some((id, _, _)) => {
+                        self.tx
+                            .prepare_cached(
+                                "UPDATE record SET content = ?, version = ?, line = ?, sealed = ?
+                                 WHERE id = ?",
+                            )?
+                            .execute(params![content, self.version, person.line, sealed, id])?;
+                        self.change.changed += 1;
+                    }
+                    None => {
+                        self.tx
+                            .prepare_cached(
+                                "INSERT INTO record (kind, tag, content, version, line, sealed)
+                                 VALUES (?, ?, ?, ?, ?, ?)",
+                            )?
+                            .execute(params![
+                                kind,
+                                tag,
+                                content,
+                                self.version,
+                                person.line,
+                                sealed
+                            ])?;
+                        self.change.added += 1;
+                    }
+                }
+            }
+        }
+        self.change.people += 1;
+        Ok(())
+    }
+
+    /// What the import has done so far; records that are gone are counted at its end.
+    pub fn change(&self) -> ListChange {
+        self.change
+    }
+
+    fn finish(
+        mut self,
+        header: ListHeader,
+        client: Option<ClientNumber>,
+        now: Timestamp,
+    ) -> Result<ListChange, Error> {
+        if header.header.iter().map(String::len).sum::<usize>() > HEADER_BYTES_MAX {
+            return Err(Error::TooLong {
+                what: "the header of a list, in bytes,",
+                max: HEADER_BYTES_MAX,
+            });
+        }
+        let removed = self.tx.execute(
+            "DELETE FROM record WHERE kind = ? AND version <> ?",
+            params![number(self.kind), self.version],
+        )?;
+        self.change.removed = removed as u64;
+        let kept = Kept {
+            header,
+            people: self.change.people,
+            imported: now,
+        };
+        self.tx.put_list(self.kind, self.version, &kept)?;
+        if self.kind == ListKind::Held {
+            super::prepared::discard_all_unused(self.tx)?;
+        }
+        let event = Event::ListImported {
+            list: self.kind,
+            client,
+            change: self.change,
+        };
+        self.tx.append(now, &event)?;
+        Ok(self.change)
+    }
+}
+
+impl Tx<'_> {
+    /// The version of a list; 0 where there never was one.
+    pub(super) fn list_version(&self, kind: ListKind) -> Result<i64, Error> {
+        let version: Option<i64> = self
+            .prepare_cached("SELECT version FROM list WHERE kind = ?")?
+            .query_row([number(kind)], |row| row.get(0))
+            .optional()?;
+        Ok(version.unwrap_or(0))
+    }
+
+    fn list(&self, kind: ListKind) -> Result<Option<ListInfo>, Error> {
+        let row: Option<(i64, Vec<u8>)> = self
+            .prepare_cached("SELECT version, sealed FROM list WHERE kind = ?")?
+            .query_row([number(kind)], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((version, sealed)) = row else {
+            return Ok(None);
+        };
+        let text = self
+            .vault
+            .open(list_place(&list_row(kind, version)), &sealed)?;
+        let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
+        let withdrawn = kept.header.schema.is_empty();
+        Ok((!withdrawn).then_some(ListInfo {
+            header: kept.header,
+            people: kept.people,
+            imported: kept.imported,
+            version,
+        }))
+    }
+
+    fn put_list(&self, kind: ListKind, version: i64, kept: &Kept) -> Result<(), Error> {
+        let text = serde_json::to_vec(kept).map_err(|_| Error::DamagedStore)?;
+        let sealed = self
+            .vault
+            .seal(list_place(&list_row(kind, version)), &text)?;
+        self.execute(
+            "INSERT OR REPLACE INTO list (kind, version, sealed) VALUES (?, ?, ?)",
+            params![number(kind), version, sealed],
+        )?;
+        Ok(())
+    }
+
+    fn each_person<E: From<Error>>(
+        &self,
+        kind: ListKind,
+        mut each: impl FnMut(Person) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(info) = self.list(kind)? else {
+            return Ok(());
+        };
+        let altered = Error::Altered { table: "record" };
+        let mut query = self
+            .prepare("SELECT tag, line, sealed FROM record WHERE kind = ? ORDER BY line, id")
+            .map_err(Error::from)?;
+        let mut rows = query.query([number(kind)]).map_err(Error::from)?;
+        let mut people = 0;
+        while let Some(row) = rows.next().map_err(Error::from)? {
+            let read = || -> rusqlite::Result<(Tag, u32, Vec<u8>)> {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            };
+            let (tag, line, sealed) = read().map_err(Error::from)?;
+            let text = self.vault.open(place(&record_row(kind, &tag)), &sealed)?;
+            let person = person::decode(&text, line).ok_or(Error::DamagedStore)?;
+            people += 1;
+            each(person)?;
+        }
+        match people == info.people {
+            true => Ok(()),
+            false => Err(altered.into()),
+        }
+    }
+}
+
+fn number(kind: ListKind) -> i64 {
+    match kind {
+        ListKind::Held => 1,
+        ListKind::Requested => 2,
+    }
+}
+
+fn record_tag(tx: &Tx, kind: ListKind, record_id: &str) -> Tag {
+    tx.vault
+        .tag("record", &[&[number(kind) as u8], record_id.as_bytes()])
+}
+
+fn record_row(kind: ListKind, tag: &Tag) -> [u8; 17] {
+    let mut row = [number(kind) as u8; 17];
+    row[1..].copy_from_slice(tag);
+    row
+}
+
+fn place(row: &[u8; 17]) -> Place<'_> {
+    Place {
+        table: "record",
+        column: "sealed",
+        row,
+    }
+}
+
+/// The version is bound in, so that a header does not outlive its records.
+fn list_row(kind: ListKind, version: i64) -> [u8; 9] {
+    let mut row = [number(kind) as u8; 9];
+    row[1..].copy_from_slice(&version.to_be_bytes());
+    row
+}
+
+fn list_place(row: &[u8; 9]) -> Place<'_> {
+    Place {
+        table: "list",
+        column: "sealed",
+        row,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{Place as Home, header, import, now, person};
+
+    fn ids(store: &Store, kind: ListKind) -> Vec<String> {
+        let mut ids = Vec::new();
+        store
+            .each_person(kind, |person| {
+                ids.push(person.record_id.to_string());
+                Ok::<(), Error>(())
+            })
+            .unwrap();
+        ids
+    }
+
+    #[test]
+    fn an_import_says_what_it_changed_and_keeps_the_order_of_the_file() {
+        let home = Home::new();
+        let store = home.create();
+        assert_eq!(store.list(ListKind::Held).unwrap(), None);
+        let first = import(&store, ListKind::Held, &[(1, 0), (2, 0), (3, 0)]);
+        let expected = ListChange {
+            people: 3,
+            added: 3,
+            ..ListChange::default()
+        };
+        assert_eq!(first, expected);
+        let second = import(&store, ListKind::Held, &[(4, 0), (3, 0), (2, 7)]);
+        let expected = ListChange {
+            people: 3,
+            added: 1,
+            changed: 1,
+            removed: 1,
+            unchanged: 1,
+        };
+        assert_eq!(second, expected);
+        drop(store);
+        let store = home.open();
+        assert_eq!(ids(&store, ListKind::Held), ["id-4", "id-3", "id-2"]);
+        assert_eq!(ids(&store, ListKind::Requested), [""; 0]);
+        let info = store.list(ListKind::Held).unwrap().unwrap();
+        assert_eq!((info.people, info.header), (3, header()));
+        let elements = store.elements(ListKind::Held, false).unwrap().identities;
+        assert_eq!(elements.narrow.len(), 3);
+        assert!(elements.narrow.is_sorted() && elements.wide.is_none());
+        store.withdraw(ListKind::Held, None, now()).unwrap();
+        assert_eq!(store.list(ListKind::Held).unwrap(), None);
+        assert!(ids(&store, ListKind::Held).is_empty());
+        assert!(store.withdraw(ListKind::Held, None, now()).is_err());
+        assert_eq!(import(&store, ListKind::Held, &[(1, 0)]).added, 1);
+    }
+
+    #[test]
+    fn an_import_that_fails_leaves_the_list_as_it_was() {
+        let home = Home::new();
+        let store = home.create();
+        import(&store, ListKind::Held, &[(1, 0), (2, 0)]);
+        let twice = store.import(ListKind::Held, None, now(), |list| {
+            list.add(&person(5, 0))?;
+            list.add(&person(6, 0))?;
+            list.add(&person(5, 1))?;
+            Ok::<_, Error>(header())
+        });
+        assert!(matches!(twice, Err(Error::RecordTwice { line: 5 })));
+        assert_eq!(ids(&store, ListKind::Held), ["id-1", "id-2"]);
+    }
+
+    #[test]
+    fn records_swapped_taken_out_or_moved_to_the_other_list_are_noticed() {
+        for sql in [
+            "UPDATE record SET sealed = (SELECT sealed FROM record AS other WHERE other.id = 3 - record.id)",
+            "UPDATE record SET tag = x'00112233445566778899aabbccddeeff' WHERE id = 1",
+            "UPDATE record SET kind = 2 WHERE id = 1",
+            "DELETE FROM record WHERE id = 1",
+        ] {
+            let home = Home::new();
+            let store = home.create();
+            import(&store, ListKind::Held, &[(1, 0), (2, 0)]);
+            store.connection().execute_batch(sql).unwrap();
+            let read = store.elements(ListKind::Held, false).err();
+            assert!(
+                matches!(read, Some(Error::Altered { table: "record" })),
+                "{sql}"
+            );
+        }
+    }
+}

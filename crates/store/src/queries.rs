@@ -1,0 +1,366 @@
+//! What clerks ask beside the standing list: a few people at a time, each query its clerk's own.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use super::audit::Event;
+use super::database::{Store, Tx};
+use super::number::{ClientNumber, PeerNumber, QueryNumber};
+use super::vault::Place;
+use super::{Error, from_ms, person, to_ms};
+use identity::Person;
+use identity::list::Cells;
+
+/// People in one query at most; longer lists are imported.
+pub const QUERY_PEOPLE_MAX: usize = 1000;
+/// Queries of one client that are open at once, at most.
+pub const OPEN_QUERIES_MAX: i64 = 1000;
+
+const OPEN: i64 = 1;
+const WITHDRAWN: i64 = 2;
+
+/// A query without its people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryInfo {
+    pub number: QueryNumber,
+    pub client: ClientNumber,
+    pub submitted: Timestamp,
+    /// Whether it is still asked.
+    pub open: bool,
+}
+
+/// A query with its people.
+pub struct Query {
+    pub info: QueryInfo,
+    /// The headers of the people's cells.
+    pub header: Vec<String>,
+    pub people: Vec<Person>,
+}
+
+impl Store {
+    /// Takes a clerk's query; from now on it is asked in every session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`] client, [`Error::TooLong`].
+    pub fn submit(
+        &self,
+        client: ClientNumber,
+        people: &[Person],
+        now: Timestamp,
+    ) -> Result<QueryNumber, Error> {
+        self.submit_under(client, &[], people, now)
+    }
+
+    /// The same of people whose cells have headers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::submit`].
+    pub fn submit_under(
+        &self,
+        client: ClientNumber,
+        header: &[String],
+        people: &[Person],
+        now: Timestamp,
+    ) -> Result<QueryNumber, Error> {
+        let text = encode(header, people)?;
+        self.write(|tx| {
+            tx.client(client)?;
+            let open: i64 = tx.query_row(
+                "SELECT count(*) FROM query WHERE client = ? AND state = ?",
+                params![client, OPEN],
+                |row| row.get(0),
+            )?;
+            if open >= OPEN_QUERIES_MAX {
+                return Err(Error::TooLong {
+                    what: "the list of your open queries",
+                    max: OPEN_QUERIES_MAX as usize,
+                });
+            }
+            let query: QueryNumber = tx.query_row(
+                "INSERT INTO query (client, submitted_ms, state, sealed)
+                 VALUES (?, ?, ?, x'') RETURNING id",
+                params![client, to_ms(now), OPEN],
+                |row| row.get(0),
+            )?;
+            let sealed = tx.vault.seal(place(&row(query, client)), &text)?;
+            tx.execute(
+                "UPDATE query SET sealed = ? WHERE id = ?",
+                params![sealed, query],
+            )?;
+            let event = Event::QuerySubmitted {
+                query,
+                client,
+                people: people.len() as u64,
+            };
+            tx.append(now, &event)?;
+            Ok(query)
+        })
+    }
+
+    /// No longer asks a query; its answers stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`] also if it is another client's.
+    pub fn withdraw_query(
+        &self,
+        query: QueryNumber,
+        client: ClientNumber,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| {
+            let changed = tx.execute(
+                "UPDATE query SET state = ? WHERE id = ? AND client = ? AND state = ?",
+                params![WITHDRAWN, query, client, OPEN],
+            )?;
+            if changed == 0 {
+                return Err(no_such(query));
+            }
+            tx.append(now, &Event::QueryWithdrawn { query }).map(drop)
+        })
+    }
+
+    /// Every open query of every client: what a session asks beside the standing list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn open_queries(&self) -> Result<Vec<Query>, Error> {
+        self.read(|tx| {
+            let infos = tx.query_infos("state = ?", OPEN)?;
+            infos.into_iter().map(|info| tx.with_people(info)).collect()
+        })
+    }
+
+    /// The open queries that `peer` has not answered yet, the oldest first: what the next session with
+    /// it asks beside the standing list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn queries_to_ask(&self, peer: PeerNumber) -> Result<Vec<Query>, Error> {
+        self.read(|tx| {
+            let mut infos = tx.query_infos("state = ?", OPEN)?;
+            infos.reverse();
+            let mut unanswered = Vec::new();
+            for info in infos {
+                let answered: bool = tx
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM answer WHERE query = ? AND peer = ?)",
+                    )?
+                    .query_row(params![info.number, peer], |row| row.get(0))?;
+                if !answered {
+                    unanswered.push(tx.with_people(info)?);
+                }
+            }
+            Ok(unanswered)
+        })
+    }
+
+    /// A client's queries, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn queries_of(&self, client: ClientNumber) -> Result<Vec<QueryInfo>, Error> {
+        self.read(|tx| tx.query_infos("client = ?", client.number()))
+    }
+
+    /// A client's own query.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`] also if it is another client's.
+    pub fn query(&self, query: QueryNumber, client: ClientNumber) -> Result<Query, Error> {
+        self.read(|tx| {
+            let info = tx.query_of(query, client)?;
+            tx.with_people(info)
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// The query, if it is that client's.
+    pub(super) fn query_of(
+        &self,
+        query: QueryNumber,
+        client: ClientNumber,
+    ) -> Result<QueryInfo, Error> {
+        let infos = self.query_infos("id = ?", query.number())?;
+        infos
+            .into_iter()
+            .find(|info| info.client == client)
+            .ok_or_else(|| no_such(query))
+    }
+
+    fn query_infos(&self, condition: &'static str, value: i64) -> Result<Vec<QueryInfo>, Error> {
+        let mut query = self.prepare_cached(&format!(
+            "SELECT id, client, submitted_ms, state FROM query WHERE {condition} ORDER BY id DESC"
+        ))?;
+        let mut rows = query.query([value])?;
+        let mut infos = Vec::new();
+        while let Some(row) = rows.next()? {
+            infos.push(QueryInfo {
+                number: row.get(0)?,
+                client: row.get(1)?,
+                submitted: from_ms(row.get(2)?)?,
+                open: row.get::<_, i64>(3)? == OPEN,
+            });
+        }
+        Ok(infos)
+    }
+
+    fn with_people(&self, info: QueryInfo) -> Result<Query, Error> {
+        let sealed: Option<Vec<u8>> = self
+            .prepare_cached("SELECT sealed FROM query WHERE id = ?")?
+            .query_row([info.number], |row| row.get(0))
+            .optional()?;
+        let sealed = sealed.ok_or_else(|| no_such(info.number))?;
+        let text = self
+            .vault
+            .open(place(&row(info.number, info.client)), &sealed)?;
+        let (header, people) = decode(&text).ok_or(Error::DamagedStore)?;
+        Ok(Query {
+            info,
+            header,
+            people,
+        })
+    }
+}
+
+/// For each person line (4), length (4) and record, integers big-endian. Headers stand before them as the
+/// cells of a record without an id on line 0, which no file has.
+fn encode(header: &[String], people: &[Person]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if people.len() > QUERY_PEOPLE_MAX {
+        return Err(Error::TooLong {
+            what: "a query, in people,",
+            max: QUERY_PEOPLE_MAX,
+        });
+    }
+    let title = (!header.is_empty()).then(|| Person {
+        line: 0,
+        record_id: "".into(),
+        columns: Some(Cells::new(header.iter().map(String::as_str))),
+        keys: Vec::new(),
+    });
+    let records = || title.iter().chain(people);
+    let texts: Vec<_> = records().map(person::encode).collect::<Result<_, _>>()?;
+    let length = texts.iter().map(|text| text.len() + 8).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(length));
+    for (person, text) in records().zip(&texts) {
+        out.extend_from_slice(&person.line.to_be_bytes());
+        out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+        out.extend_from_slice(text);
+    }
+    Ok(out)
+}
+
+fn decode(mut text: &[u8]) -> Option<(Vec<String>, Vec<Person>)> {
+    let (mut header, mut people) = (Vec::new(), Vec::new());
+    while !text.is_empty() {
+        let (line, rest) = text.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (record, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let person = person::decode(record, u32::from_be_bytes(*line))?;
+        match people.is_empty() && person.line == 0 && person.record_id.is_empty() {
+            true => {
+                let cells = person.columns.iter().flat_map(Cells::iter);
+                header = cells.map(str::to_owned).collect();
+            }
+            false => people.push(person),
+        }
+        text = rest;
+    }
+    Some((header, people))
+}
+
+fn no_such(query: QueryNumber) -> Error {
+    Error::NoSuch {
+        what: "query",
+        number: query.number(),
+    }
+}
+
+/// The client is bound in, so that nobody's query can be given to somebody else.
+fn row(query: QueryNumber, client: ClientNumber) -> [u8; 16] {
+    let mut row = [0; 16];
+    row[..8].copy_from_slice(&query.number().to_be_bytes());
+    row[8..].copy_from_slice(&client.number().to_be_bytes());
+    row
+}
+
+fn place(row: &[u8; 16]) -> Place<'_> {
+    Place {
+        table: "query",
+        column: "sealed",
+        row,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::{Credential, Role};
+    use crate::tests::{Place as Home, now, person};
+
+    #[test]
+    fn queries_are_asked_until_withdrawn_and_are_their_clerks_own() {
+        let home = Home::new();
+        let store = home.create();
+        let enrol = |user| {
+            let credential = Credential::User(user);
+            store
+                .enrol("clerk", Role::Clerk, credential, now())
+                .unwrap()
+        };
+        let (one, two) = (enrol(1), enrol(2));
+        let mine = store
+            .submit(one, &[person(1, 0), person(2, 0)], now())
+            .unwrap();
+        let theirs = store.submit(two, &[person(3, 0)], now()).unwrap();
+        let open = store.open_queries().unwrap();
+        assert_eq!(open.iter().map(|q| q.people.len()).sum::<usize>(), 3);
+        assert_eq!(store.query(mine, one).unwrap().people[1].line, 2);
+        assert!(matches!(
+            store.query(theirs, one),
+            Err(Error::NoSuch { .. })
+        ));
+        let refused = store.withdraw_query(theirs, one, now());
+        assert!(matches!(refused, Err(Error::NoSuch { .. })));
+        store.withdraw_query(mine, one, now()).unwrap();
+        assert_eq!(store.open_queries().unwrap().len(), 1);
+        assert!(!store.queries_of(one).unwrap()[0].open);
+        let none = store.submit(ClientNumber::new(9), &[], now());
+        assert!(matches!(none, Err(Error::NoSuch { .. })));
+        let many: Vec<Person> = (0..=QUERY_PEOPLE_MAX as u32)
+            .map(|n| person(n, 0))
+            .collect();
+        assert!(matches!(
+            store.submit(one, &many, now()),
+            Err(Error::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn a_query_given_to_another_client_does_not_open() {
+        let home = Home::new();
+        let store = home.create();
+        for user in [1, 2] {
+            store
+                .enrol("clerk", Role::Clerk, Credential::User(user), now())
+                .unwrap();
+        }
+        let query = store
+            .submit(ClientNumber::new(1), &[person(1, 0)], now())
+            .unwrap();
+        store
+            .connection()
+            .execute_batch("UPDATE query SET client = 2")
+            .unwrap();
+        let read = store.query(query, ClientNumber::new(2));
+        assert!(matches!(read, Err(Error::Altered { table: "query" })));
+    }
+}

@@ -1,0 +1,547 @@
+//! Sessions from their Commitment to their end, and what they leave: signed states, receipts, answers.
+//!
+//! [`Store::start_session`] stands before the Commitment: in one transaction the table is spent, the
+//! budget counted and the approval used up. [`Store::keep_signed`] stands before the signature: from
+//! then on the session is *signed*, also after a crash, until [`Store::end_session`] with the peer's
+//! release or the mediator's word. A session that was not signed when its process ended is cut off, and
+//! can be run again with another table.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::answers::Answers;
+use super::audit::{Blame, Event, Outcome};
+use super::budget::Direction;
+use super::chunks::{self, Owner};
+use super::database::{Store, Tx};
+use super::number::{ApprovalNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber};
+use super::policy::{Approval, Policy};
+use super::vault::Place;
+use super::{Error, from_ms, to_ms};
+use pairing::Signature;
+use protocol::SignedState;
+use protocol::agreement::SignedAgreement;
+use protocol::release::{Receipt, Release};
+use protocol::{ByClass, Ceiling, Role, SessionId};
+
+const COMMITTED: i64 = 1;
+const SIGNED: i64 = 2;
+const ENDED: i64 = 3;
+
+/// What is kept after a signature.
+const AGREED: i64 = 1;
+const RELEASED: i64 = 2;
+
+/// What a session costs, before its Commitment leaves.
+#[derive(Clone)]
+pub struct Start {
+    pub peer: PeerNumber,
+    pub role: Role,
+    /// A table that is reserved for it.
+    pub table: TableNumber,
+    /// Elements that the peer asks, by its requested ceilings.
+    pub answered: ByClass<Ceiling>,
+    /// Elements that this node asks.
+    pub asked: ByClass<Ceiling>,
+    /// The approval it uses up, where the peer's policy wants one.
+    pub approval: Option<ApprovalNumber>,
+    /// The descriptor of the mediator who can settle it.
+    pub mediator: Option<String>,
+    /// The policy that it was set up under, which must still be the peer's.
+    pub policy: Policy,
+    /// When the lists were read that it asks.
+    pub asked_at: Timestamp,
+}
+
+/// How a session ended, and what came of it.
+pub struct End<'a> {
+    pub outcome: Outcome,
+    pub blame: Option<Blame>,
+    pub receipt: Option<&'a Receipt>,
+    /// When the lists were read that it asked: a list imported since was not asked.
+    pub asked_at: Timestamp,
+    /// For each query, and for the standing list under `None`, what the peer answered.
+    pub answers: &'a [(Option<QueryNumber>, Answers)],
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its table is spent; nothing is signed.
+    Committed,
+    /// This side has signed.
+    Signed,
+    Ended {
+        at: Timestamp,
+        outcome: Outcome,
+        blame: Option<Blame>,
+    },
+}
+
+/// A session in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionInfo {
+    pub number: SessionNumber,
+    pub peer: PeerNumber,
+    pub started: Timestamp,
+    /// Known once this side has signed.
+    pub id: Option<SessionId>,
+    /// The descriptor of the mediator who can settle it.
+    pub mediator: Option<String>,
+    /// When the lists were read that it asked.
+    pub asked_at: Timestamp,
+    pub stage: Stage,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+struct Kept {
+    initiator: bool,
+    #[serde(default)]
+    mediator: Option<String>,
+    #[serde(default)]
+    asked_at: Option<Timestamp>,
+    id: Option<String>,
+    outcome: Option<Outcome>,
+    blame: Option<Blame>,
+}
+
+impl Store {
+    /// Spends table, budget and approval of a session; on return, and not before, its Commitment may leave.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OverBudget`], and [`Error::WrongState`] of the table or the approval: nothing was spent.
+    pub fn start_session(&self, start: &Start, now: Timestamp) -> Result<SessionNumber, Error> {
+        self.write(|tx| {
+            let policy = tx.peer(start.peer)?.entry.policy;
+            let approved = start.approval.is_some() || policy.approval == Approval::ByItself;
+            if policy != start.policy || !approved {
+                return Err(Error::WrongState {
+                    what: "the policy for the peer",
+                    why: "it was changed since the session was set up",
+                });
+            }
+            tx.spend_budget(start.peer, &policy, start.answered, now)?;
+            for (class, asked) in start.asked.iter() {
+                let elements = asked.elements() as u32;
+                tx.count(start.peer, Direction::Asked, class, elements, now)?;
+            }
+            tx.spend_table(start.table, start.peer, to_ms(now))?;
+            if let Some(approval) = start.approval {
+                tx.spend_approval(approval, start.peer)?;
+            }
+            let session: SessionNumber = tx.query_row(
+                "INSERT INTO session (peer, prepared, started_ms, state, sealed)
+                 VALUES (?, ?, ?, ?, x'') RETURNING id",
+                params![start.peer, start.table, to_ms(now), COMMITTED],
+                |row| row.get(0),
+            )?;
+            let kept = Kept {
+                initiator: start.role == Role::Initiator,
+                mediator: start.mediator.clone(),
+                asked_at: Some(start.asked_at),
+                ..Kept::default()
+            };
+            tx.put_session(session, COMMITTED, &kept)?;
+            let elements = |ceiling: &Ceiling| ceiling.elements() as u32;
+            let event = Event::SessionStarted {
+                session,
+                peer: start.peer,
+                narrow: elements(&start.answered.narrow),
+                wide: start.answered.wide.as_ref().map_or(0, elements),
+            };
+            tx.append(now, &event)?;
+            Ok(session)
+        })
+    }
+
+    /// Keeps what opens the answers; on return, and not before, this side's signature may leave.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is committed and not signed.
+    pub fn keep_signed(
+        &self,
+        session: SessionNumber,
+        state: &Arc<SignedState>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| {
+            let (_, stage, mut kept) = tx.session(session)?;
+            if stage != COMMITTED {
+                return Err(wrong_state());
+            }
+            let mut writer = chunks::Writer::new(tx, tx.vault, owner(session));
+            state.encode(|part| writer.part(part))?;
+            writer.finish()?;
+            kept.id = Some(hex::encode(state.session.0));
+            tx.put_session(session, SIGNED, &kept)?;
+            tx.append(now, &Event::SessionSigned { session }).map(drop)
+        })
+    }
+
+    /// What a signed session kept; `None` for one that is not signed, or has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`], [`Error::Altered`].
+    pub fn signed_state(&self, session: SessionNumber) -> Result<Option<SignedState>, Error> {
+        self.read(|tx| {
+            let (_, stage, _) = tx.session(session)?;
+            if stage != SIGNED {
+                return Ok(None);
+            }
+            let altered = Error::Altered {
+                table: "signed_chunk",
+            };
+            let text = chunks::read(tx, tx.vault, owner(session))?.ok_or(altered)?;
+            SignedState::decode(&text)
+                .map(Some)
+                .ok_or(Error::DamagedStore)
+        })
+    }
+
+    /// Keeps the agreement with both signatures, which the mediator settles on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is signed and has not ended.
+    pub fn keep_agreed(
+        &self,
+        session: SessionNumber,
+        agreed: &SignedAgreement,
+    ) -> Result<(), Error> {
+        let signatures = [agreed.initiator_signature, agreed.responder_signature];
+        let bytes = signatures.map(|signature| *signature.as_bytes()).concat();
+        self.write(|tx| tx.put_more(session, AGREED, &bytes))
+    }
+
+    /// Keeps the peer's release, which opens its tables.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is signed and has not ended.
+    pub fn keep_released(&self, session: SessionNumber, release: &Release) -> Result<(), Error> {
+        self.write(|tx| tx.put_more(session, RELEASED, &release.encode()))
+    }
+
+    /// What a signed session kept after its signature: the agreement with both signatures, and the
+    /// peer's release, each once it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] unless the session is signed and has not ended; [`Error::Altered`].
+    pub fn after_signing(
+        &self,
+        session: SessionNumber,
+        state: &SignedState,
+    ) -> Result<(Option<SignedAgreement>, Option<Release>), Error> {
+        self.read(|tx| {
+            let agreed = match tx.more(session, AGREED)? {
+                None => state.both_signed(),
+                Some(bytes) => {
+                    let signatures: &[u8; 128] = bytes
+                        .as_slice()
+                        .try_into()
+                        .map_err(|_| Error::DamagedStore)?;
+                    let [initiator, responder] = [&signatures[..64], &signatures[64..]]
+                        .map(|half| Signature::from_bytes(half.try_into().unwrap_or([0; 64])));
+                    Some(SignedAgreement {
+                        agreement: state.agreement.clone(),
+                        initiator_signature: initiator,
+                        responder_signature: responder,
+                    })
+                }
+            };
+            let released = match tx.more(session, RELEASED)? {
+                None => None,
+                Some(bytes) => Some(Release::decode(&bytes).ok_or(Error::DamagedStore)?),
+            };
+            Ok((agreed, released))
+        })
+    }
+
+    /// Ends a session: answers and receipt are kept, what it had signed is given up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] if it has ended before.
+    pub fn end_session(
+        &self,
+        session: SessionNumber,
+        end: &End,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| {
+            let (peer, stage, kept) = tx.session(session)?;
+            if stage == ENDED {
+                return Err(wrong_state());
+            }
+            for (query, answers) in end.answers {
+                tx.put_answers(*query, peer, session, answers, end.asked_at)?;
+            }
+            if let Some(receipt) = end.receipt {
+                let sealed = tx.vault.seal(
+                    place("receipt", &session.number().to_be_bytes()),
+                    &receipt.encode(),
+                )?;
+                tx.execute(
+                    "INSERT INTO receipt (session, sealed) VALUES (?, ?)",
+                    params![session, sealed],
+                )?;
+            }
+            tx.end(session, peer, kept, (end.outcome, end.blame), now)
+        })
+    }
+
+    /// Writes down a session that ended before its Commitment: it has no number and cost nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn refuse_session(
+        &self,
+        peer: PeerNumber,
+        outcome: Outcome,
+        blame: Option<Blame>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let event = Event::SessionRefused {
+            peer,
+            outcome,
+            blame,
+        };
+        self.record(&event, now).map(drop)
+    }
+
+    /// The receipt of a session, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn receipt(&self, session: SessionNumber) -> Result<Option<Receipt>, Error> {
+        self.read(|tx| {
+            let sealed: Option<Vec<u8>> = tx
+                .prepare_cached("SELECT sealed FROM receipt WHERE session = ?")?
+                .query_row([session], |row| row.get(0))
+                .optional()?;
+            let Some(sealed) = sealed else {
+                return Ok(None);
+            };
+            let text = tx
+                .vault
+                .open(place("receipt", &session.number().to_be_bytes()), &sealed)?;
+            Receipt::decode(&text).map(Some).ok_or(Error::DamagedStore)
+        })
+    }
+
+    /// Sessions that this side has signed and that have not ended: only the peer's release or the
+    /// mediator's word ends them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn signed_sessions(&self) -> Result<Vec<SessionInfo>, Error> {
+        self.read(|tx| tx.session_infos("WHERE state = 2 ORDER BY id", None))
+    }
+
+    /// The last `count` sessions, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn sessions(&self, count: u32) -> Result<Vec<SessionInfo>, Error> {
+        self.read(|tx| tx.session_infos("ORDER BY id DESC LIMIT ?", Some(count)))
+    }
+}
+
+impl Tx<'_> {
+    /// Whether a session with this peer is signed and has not ended.
+    pub(super) fn has_signed_session(&self, peer: PeerNumber) -> Result<bool, Error> {
+        Ok(self.query_row(
+            "SELECT EXISTS (SELECT 1 FROM session WHERE peer = ? AND state = ?)",
+            params![peer, SIGNED],
+            |row| row.get(0),
+        )?)
+    }
+
+    fn put_more(&self, session: SessionNumber, what: i64, text: &[u8]) -> Result<(), Error> {
+        let (_, stage, _) = self.session(session)?;
+        if stage != SIGNED {
+            return Err(wrong_state());
+        }
+        let sealed = self
+            .vault
+            .seal(place("signed_more", &row(session, what)), text)?;
+        self.execute(
+            "INSERT OR REPLACE INTO signed_more (session, what, sealed) VALUES (?, ?, ?)",
+            params![session, what, sealed],
+        )?;
+        Ok(())
+    }
+
+    fn more(&self, session: SessionNumber, what: i64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let (_, stage, _) = self.session(session)?;
+        if stage != SIGNED {
+            return Err(wrong_state());
+        }
+        let sealed: Option<Vec<u8>> = self
+            .prepare_cached("SELECT sealed FROM signed_more WHERE session = ? AND what = ?")?
+            .query_row(params![session, what], |row| row.get(0))
+            .optional()?;
+        let at = row(session, what);
+        sealed
+            .map(|sealed| self.vault.open(place("signed_more", &at), &sealed))
+            .transpose()
+    }
+
+    fn session(&self, session: SessionNumber) -> Result<(PeerNumber, i64, Kept), Error> {
+        let row: Option<(PeerNumber, i64, Vec<u8>)> = self
+            .prepare_cached("SELECT peer, state, sealed FROM session WHERE id = ?")?
+            .query_row([session], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let (peer, state, sealed) = row.ok_or(Error::NoSuch {
+            what: "session",
+            number: session.number(),
+        })?;
+        let kept = self.open_session(session, state, &sealed)?;
+        Ok((peer, state, kept))
+    }
+
+    fn open_session(
+        &self,
+        session: SessionNumber,
+        state: i64,
+        sealed: &[u8],
+    ) -> Result<Kept, Error> {
+        let text = self
+            .vault
+            .open(place("session", &row(session, state)), sealed)?;
+        serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)
+    }
+
+    /// The state is bound in, so that nobody can make a signed session an ended one on the disk.
+    fn put_session(&self, session: SessionNumber, state: i64, kept: &Kept) -> Result<(), Error> {
+        let text = serde_json::to_vec(kept).map_err(|_| Error::DamagedStore)?;
+        let sealed = self
+            .vault
+            .seal(place("session", &row(session, state)), &text)?;
+        self.execute(
+            "UPDATE session SET state = ?, sealed = ? WHERE id = ?",
+            params![state, sealed, session],
+        )?;
+        Ok(())
+    }
+
+    fn end(
+        &self,
+        session: SessionNumber,
+        peer: PeerNumber,
+        mut kept: Kept,
+        (outcome, blame): (Outcome, Option<Blame>),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        (kept.outcome, kept.blame) = (Some(outcome), blame);
+        self.put_session(session, ENDED, &kept)?;
+        self.execute(
+            "UPDATE session SET ended_ms = ? WHERE id = ?",
+            params![to_ms(now), session],
+        )?;
+        self.execute("DELETE FROM signed_chunk WHERE owner = ?", [session])?;
+        self.execute("DELETE FROM signed_more WHERE session = ?", [session])?;
+        let event = Event::SessionEnded {
+            session,
+            peer,
+            outcome,
+            blame,
+        };
+        self.append(now, &event).map(drop)
+    }
+
+    fn session_infos(
+        &self,
+        which: &'static str,
+        count: Option<u32>,
+    ) -> Result<Vec<SessionInfo>, Error> {
+        let mut query = self.prepare_cached(&format!(
+            "SELECT id, peer, started_ms, ended_ms, state, sealed FROM session {which}"
+        ))?;
+        let mut rows = query.query(rusqlite::params_from_iter(count))?;
+        let mut infos = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (number, state) = (row.get(0)?, row.get(4)?);
+            let kept = self.open_session(number, state, &row.get::<_, Vec<u8>>(5)?)?;
+            let ended: Option<i64> = row.get(3)?;
+            let stage = match (state, ended, kept.outcome) {
+                (COMMITTED, None, None) => Stage::Committed,
+                (SIGNED, None, None) => Stage::Signed,
+                (ENDED, Some(at_ms), Some(outcome)) => Stage::Ended {
+                    at: from_ms(at_ms)?,
+                    outcome,
+                    blame: kept.blame,
+                },
+                _ => return Err(Error::DamagedStore),
+            };
+            let started = from_ms(row.get(2)?)?;
+            infos.push(SessionInfo {
+                number,
+                peer: row.get(1)?,
+                started,
+                asked_at: kept.asked_at.unwrap_or(started),
+                id: kept.id.as_deref().map(session_id).transpose()?,
+                mediator: kept.mediator,
+                stage,
+            });
+        }
+        Ok(infos)
+    }
+}
+
+/// Ends every session that a process before this one had not signed.
+pub(super) fn end_cut_off(tx: &Tx, now: Timestamp) -> Result<(), Error> {
+    for session in tx.session_infos("WHERE state = 1 ORDER BY id", None)? {
+        let (peer, _, kept) = tx.session(session.number)?;
+        let how = (Outcome::CutOff, Some(Blame::Own));
+        tx.end(session.number, peer, kept, how, now)?;
+    }
+    Ok(())
+}
+
+fn session_id(text: &str) -> Result<SessionId, Error> {
+    let mut id = [0; 32];
+    hex::decode_to_slice(text, &mut id).map_err(|_| Error::DamagedStore)?;
+    Ok(SessionId(id))
+}
+
+fn wrong_state() -> Error {
+    Error::WrongState {
+        what: "the session",
+        why: "it is signed or ended already",
+    }
+}
+
+fn owner(session: SessionNumber) -> Owner {
+    Owner {
+        table: "signed_chunk",
+        row: session.number(),
+    }
+}
+
+fn row(session: SessionNumber, state: i64) -> [u8; 16] {
+    let mut row = [0; 16];
+    row[..8].copy_from_slice(&session.number().to_be_bytes());
+    row[8..].copy_from_slice(&state.to_be_bytes());
+    row
+}
+
+fn place<'a>(table: &'static str, row: &'a [u8]) -> Place<'a> {
+    Place {
+        table,
+        column: "sealed",
+        row,
+    }
+}

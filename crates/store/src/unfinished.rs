@@ -1,0 +1,476 @@
+//! Sessions that `tacit match` has signed and not ended, sealed in `unfinished/` of the node's home.
+//!
+//! A session has up to three files, called by the first 32 hexadecimal digits of its id: `.match`, what
+//! it was about with the signed state, on disk before the signature leaves; `.agreed`, both
+//! signatures; `.release`, what the peer sent to open its tables. Whoever works on a session holds its
+//! `.lock`. Each is sealed under the node's key for its own name, so that none stands in another's
+//! place. Evidence of a peer's cheating is moved to `evidence/` and never read again here.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rand_core::CryptoRng;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::home_seal::HomeSeal;
+use super::{Error, person, private};
+use identity::header::Columns;
+use identity::list::ListReport;
+use identity::{Field, List, Schema};
+use pairing::{NodeId, NodeKey};
+use protocol::agreement::SignedAgreement;
+use protocol::descriptor::Descriptor;
+use protocol::release::{Receipt, Release};
+use protocol::session::Persist;
+use protocol::{SessionId, SignedState};
+
+const DIRECTORY: &str = "unfinished";
+const EVIDENCE: &str = "evidence";
+const MATCH: &str = "match";
+const AGREED: &str = "agreed";
+const RELEASE: &str = "release";
+const LOCK: &str = "lock";
+const VERSION: u8 = 1;
+
+/// A session at the largest ceilings with its requested list.
+const FILE_BYTES_MAX: usize = 2 << 30;
+
+/// What a session was about, as far as its clerk's answers need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    pub peer: NodeId,
+    pub begun: Timestamp,
+    /// The mediator, and where it is asked.
+    pub mediator: Option<(Descriptor, String)>,
+    pub wide: bool,
+    /// People that the peer's list can have, about.
+    pub peer_people: u64,
+    /// Where the answers are to be written, and whether over a file that is there.
+    pub output: Option<PathBuf>,
+    pub force: bool,
+    /// Whether they are printed as JSON.
+    pub json: bool,
+}
+
+/// The directory, for one node.
+pub struct Unfinished {
+    home: PathBuf,
+    seal: HomeSeal,
+}
+
+/// A session that runs: nothing is on disk before it is signed.
+pub struct Draft {
+    folder: Unfinished,
+    about: Zeroizing<Vec<u8>>,
+    kept: Option<(Files, File)>,
+}
+
+/// A session that was left unfinished, locked while this lives.
+pub struct Found {
+    pub about: About,
+    pub requested: List,
+    pub state: SignedState,
+    pub agreed: Option<SignedAgreement>,
+    pub release: Option<Release>,
+    files: Files,
+    _lock: File,
+}
+
+/// What [`Unfinished::all`] comes upon.
+pub enum Entry {
+    Found(Box<Found>),
+    /// Another process works on it.
+    Busy,
+    /// It stays as it is.
+    Unreadable(Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    peer: String,
+    begun: Timestamp,
+    descriptor: Option<String>,
+    address: String,
+    wide: bool,
+    peer_people: u64,
+    output: Option<PathBuf>,
+    force: bool,
+    json: bool,
+    schema: String,
+    header: Vec<String>,
+    /// Fields with the columns that hold them.
+    places: Vec<(String, usize)>,
+    rows_left_out: u32,
+}
+
+impl Unfinished {
+    pub fn of(home: &Path, key: &NodeKey) -> Self {
+        Self {
+            home: home.to_owned(),
+            seal: HomeSeal::of(key),
+        }
+    }
+
+    /// Puts down what a session is about, so that nothing but writing is left to do when it is signed.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`]: a record of the list; a directory that others may write to.
+    pub fn draft(self, about: &About, requested: &List) -> Result<Draft, Error> {
+        private::make_dir(&self.home.join(DIRECTORY))?;
+        let about = encode(about, requested)?;
+        Ok(Draft {
+            folder: self,
+            about,
+            kept: None,
+        })
+    }
+
+    /// Every session that is unfinished, in the order of their names.
+    ///
+    /// # Errors
+    /// The directory cannot be read. What is wrong with one session is in its entry.
+    pub fn all(&self) -> Result<Vec<Entry>, Error> {
+        let directory = self.home.join(DIRECTORY);
+        let matches = private::list(&directory, MATCH)?;
+        // What is left of a session whose end was cut short while it was erased.
+        let names: BTreeSet<_> = matches.iter().map(|path| path.file_stem()).collect();
+        for ending in [AGREED, RELEASE, LOCK] {
+            for path in private::list(&directory, ending)? {
+                let files = Files(path.with_extension(""));
+                if !names.contains(&path.file_stem())
+                    && let Some(_lock) = files.lock()?
+                {
+                    files.erase()?;
+                }
+            }
+        }
+        let entry = |path: &PathBuf| match self.read(&Files(path.with_extension(""))) {
+            Ok(Some(found)) => Entry::Found(Box::new(found)),
+            Ok(None) => Entry::Busy,
+            Err(error) => Entry::Unreadable(error),
+        };
+        Ok(matches.iter().map(entry).collect())
+    }
+
+    /// Reads a session; `None` if another process works on it.
+    fn read(&self, files: &Files) -> Result<Option<Found>, Error> {
+        let Some(lock) = files.lock()? else {
+            return Ok(None);
+        };
+        let not_ours = |ending| Error::NotOurs {
+            path: files.path(ending),
+        };
+        let bytes = self.open(files, MATCH)?.ok_or_else(|| not_ours(MATCH))?;
+        let decoded =
+            decode(&bytes).filter(|(.., state)| *files == Files::of(self, &state.session));
+        let (about, requested, state) = decoded.ok_or_else(|| not_ours(MATCH))?;
+        let agreed = match self.open(files, AGREED)? {
+            None => None,
+            Some(bytes) => {
+                let receipt = Receipt::decode(&bytes).map(|receipt| receipt.agreement);
+                let agreed =
+                    receipt.filter(|agreed| agreed.agreement.session_id() == state.session);
+                Some(agreed.ok_or_else(|| not_ours(AGREED))?)
+            }
+        };
+        let release = match self.open(files, RELEASE)? {
+            None => None,
+            Some(bytes) => Some(Release::decode(&bytes).ok_or_else(|| not_ours(RELEASE))?),
+        };
+        Ok(Some(Found {
+            about,
+            requested,
+            state,
+            agreed,
+            release,
+            files: files.clone(),
+            _lock: lock,
+        }))
+    }
+
+    /// Opens one file of a session; `None` if it is not there.
+    fn open(&self, files: &Files, ending: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let path = files.path(ending);
+        let Some(sealed) = private::read_whole(&path, FILE_BYTES_MAX)? else {
+            return Ok(None);
+        };
+        let opened = self.seal.open(&purpose(&path), &sealed);
+        opened.map(Some).ok_or(Error::NotOurs { path })
+    }
+
+    fn write(
+        &self,
+        files: &Files,
+        ending: &str,
+        plain: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), Error> {
+        let path = files.path(ending);
+        let sealed = self.seal.seal(&purpose(&path), plain, rng);
+        private::replace(&path, &sealed)
+    }
+}
+
+impl Draft {
+    /// Has on disk, when it returns, what a session asks to be kept.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    pub fn keep(&mut self, state: &Persist, rng: &mut impl CryptoRng) -> Result<(), Error> {
+        match state {
+            // The table lives in this process alone, and one session takes it.
+            Persist::TableUsed => Ok(()),
+            Persist::Signed(state) => self.keep_signed(state, rng),
+            Persist::Agreed(_, agreed) => {
+                let receipt = Receipt {
+                    agreement: (**agreed).clone(),
+                    initiator_release: None,
+                    responder_release: None,
+                    settled: None,
+                };
+                self.keep_more(AGREED, &receipt.encode(), rng)
+            }
+            Persist::PeerReleased(_, release) => self.keep_more(RELEASE, &release.encode(), rng),
+        }
+    }
+
+    /// Whether the session was signed and is on disk.
+    pub fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Forgets the session: it has ended, with answers or without.
+    ///
+    /// # Errors
+    /// Something of it is still there.
+    pub fn erase(self) -> Result<(), Error> {
+        self.kept.map_or(Ok(()), |(files, _)| files.erase())
+    }
+
+    /// Keeps the session as evidence of what the peer did; gives the directory.
+    ///
+    /// # Errors
+    /// It is still where it was.
+    pub fn set_aside(self) -> Result<PathBuf, Error> {
+        let home = &self.folder.home;
+        match self.kept {
+            Some((files, _)) => files.set_aside(home),
+            None => Ok(home.join(EVIDENCE)),
+        }
+    }
+
+    fn keep_signed(&mut self, state: &SignedState, rng: &mut impl CryptoRng) -> Result<(), Error> {
+        let files = Files::of(&self.folder, &state.session);
+        let lock = files.lock()?.ok_or(Error::Busy)?;
+        let mut length = self.about.len();
+        let mut measure = |part: &[u8]| {
+            length += part.len();
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let Ok(()) = state.encode(&mut measure);
+        let mut plain = Zeroizing::new(Vec::with_capacity(length));
+        plain.extend_from_slice(&self.about);
+        let Ok(()) = state.encode(|part| {
+            plain.extend_from_slice(part);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        self.folder.write(&files, MATCH, &plain, rng)?;
+        self.about = Zeroizing::default();
+        self.kept = Some((files, lock));
+        Ok(())
+    }
+
+    fn keep_more(&self, ending: &str, plain: &[u8], rng: &mut impl CryptoRng) -> Result<(), Error> {
+        match &self.kept {
+            Some((files, _)) => self.folder.write(files, ending, plain, rng),
+            // A session keeps its signed state first.
+            None => Ok(()),
+        }
+    }
+}
+
+impl Found {
+    /// Forgets the session: it has ended, with answers or without.
+    ///
+    /// # Errors
+    /// Something of it is still there.
+    pub fn erase(self) -> Result<(), Error> {
+        self.files.erase()
+    }
+
+    /// Keeps the session as evidence of what the peer or the mediator did; gives the directory.
+    ///
+    /// # Errors
+    /// It is still where it was.
+    pub fn set_aside(self, home: &Path) -> Result<PathBuf, Error> {
+        self.files.set_aside(home)
+    }
+}
+
+/// A session's files: their path without the ending.
+#[derive(Clone, PartialEq, Eq)]
+struct Files(PathBuf);
+
+impl Files {
+    fn of(folder: &Unfinished, session: &SessionId) -> Self {
+        let name = hex::encode(&session.0[..16]);
+        Self(folder.home.join(DIRECTORY).join(name))
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
+        self.0.with_extension(ending)
+    }
+
+    /// Locks the session against other processes; `None` if one of them has it.
+    fn lock(&self) -> Result<Option<File>, Error> {
+        let path = self.path(LOCK);
+        let file = private::open_or_make(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(Error::Io {
+                doing: "lock",
+                path,
+                source: error.into(),
+            }),
+        }
+    }
+
+    /// The signed state first: without it the rest is nothing.
+    fn erase(&self) -> Result<(), Error> {
+        [MATCH, AGREED, RELEASE, LOCK]
+            .into_iter()
+            .try_for_each(|ending| private::erase(&self.path(ending)))
+    }
+
+    fn set_aside(&self, home: &Path) -> Result<PathBuf, Error> {
+        let directory = home.join(EVIDENCE);
+        private::make_dir(&directory)?;
+        for ending in [AGREED, RELEASE, MATCH] {
+            let from = self.path(ending);
+            if let Some(name) = from.file_name()
+                && from.exists()
+            {
+                let moved = std::fs::rename(&from, directory.join(name));
+                moved.map_err(|source| Error::Io {
+                    doing: "move",
+                    path: from.clone(),
+                    source,
+                })?;
+            }
+        }
+        private::erase(&self.path(LOCK))?;
+        Ok(directory)
+    }
+}
+
+/// Directory and name of the file: none can stand in another's place.
+fn purpose(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    format!("{DIRECTORY}/{}", name.to_string_lossy())
+}
+
+/// Version (1 byte); what it is about, as JSON with its length before it (4); number of people (4), then
+/// for each its line (4), the length of its layout (4) and the layout. The signed state follows.
+fn encode(about: &About, requested: &List) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let (descriptor, address) = match &about.mediator {
+        Some((descriptor, address)) => (Some(descriptor.to_string()), address.clone()),
+        None => (None, String::new()),
+    };
+    let place = |field: Field| Some((field.name().to_owned(), requested.columns.place(field)?));
+    let written = Written {
+        peer: about.peer.to_string(),
+        begun: about.begun,
+        descriptor,
+        address,
+        wide: about.wide,
+        peer_people: about.peer_people,
+        output: about.output.clone(),
+        force: about.force,
+        json: about.json,
+        schema: requested.schema.name().to_owned(),
+        header: requested.header().to_vec(),
+        places: Field::ALL.into_iter().filter_map(place).collect(),
+        rows_left_out: requested.report.rows_left_out,
+    };
+    let too_long = Error::TooLong {
+        what: "what a session is about, in bytes,",
+        max: FILE_BYTES_MAX,
+    };
+    // Serialising fails for a path that is not UTF-8 alone.
+    let json = serde_json::to_vec(&written).map_err(|_| Error::TooLong {
+        what: "the path of the output, in characters of UTF-8,",
+        max: 0,
+    })?;
+    let mut out = Zeroizing::new(Vec::with_capacity(
+        json.len() + 256 * requested.people.len(),
+    ));
+    out.push(VERSION);
+    out.extend_from_slice(&(json.len() as u32).to_be_bytes());
+    out.extend_from_slice(&json);
+    let count = u32::try_from(requested.people.len()).map_err(|_| too_long)?;
+    out.extend_from_slice(&count.to_be_bytes());
+    for person in &requested.people {
+        let layout = person::encode(person)?;
+        out.extend_from_slice(&person.line.to_be_bytes());
+        out.extend_from_slice(&(layout.len() as u32).to_be_bytes());
+        out.extend_from_slice(&layout);
+    }
+    Ok(out)
+}
+
+fn decode(bytes: &[u8]) -> Option<(About, List, SignedState)> {
+    let mut rest = bytes.strip_prefix(&[VERSION])?;
+    let written = u32(&mut rest)? as usize;
+    let (written, mut rest) = rest.split_at_checked(written)?;
+    let written: Written = serde_json::from_slice(written).ok()?;
+    let count = u32(&mut rest)?;
+    let mut people = Vec::new();
+    for _ in 0..count {
+        let line = u32(&mut rest)?;
+        let length = u32(&mut rest)? as usize;
+        let (layout, after) = rest.split_at_checked(length)?;
+        people.push(person::decode(layout, line)?);
+        rest = after;
+    }
+    let state = SignedState::decode(rest)?;
+    let places = written.places.iter();
+    let places: Option<Vec<_>> = places
+        .map(|(name, place)| Some((Field::named(name)?, *place)))
+        .collect();
+    let requested = List {
+        schema: Schema::named(&written.schema)?,
+        columns: Columns::kept(written.header, &places?)?,
+        report: ListReport {
+            people: count,
+            rows_left_out: written.rows_left_out,
+            ..ListReport::default()
+        },
+        people,
+    };
+    let mediator = match written.descriptor {
+        Some(text) => Some((text.parse().ok()?, written.address)),
+        None => None,
+    };
+    let about = About {
+        peer: written.peer.parse().ok()?,
+        begun: written.begun,
+        mediator,
+        wide: written.wide,
+        peer_people: written.peer_people,
+        output: written.output,
+        force: written.force,
+        json: written.json,
+    };
+    Some((about, requested, state))
+}
+
+fn u32(rest: &mut &[u8]) -> Option<u32> {
+    let (head, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(u32::from_be_bytes(*head))
+}

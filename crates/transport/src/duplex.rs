@@ -1,0 +1,321 @@
+//! One session's channel as its driver uses it: whole messages in both directions at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::Stream;
+use tonic::Streaming;
+
+use super::grpc::status_error;
+use super::link::Link;
+use super::meter::{Direction, Kind, Traffic};
+use super::{Error, Limits};
+use protocol::message::Message;
+use wire::{self, MESSAGE_BYTES_MAX};
+
+/// Messages that wait to be written, beside the one being written.
+const OUTGOING_MESSAGES_MAX: usize = 2;
+
+/// How long to look for the cause when sending fails: it is on its way, or there is none.
+const CAUSE_WAIT: Duration = Duration::from_secs(1);
+
+/// The open channel of one session.
+///
+/// Dropping it breaks the connection off: the peer sees [`Error::Gone`]. [`finish`](Self::finish)
+/// ends it so that everything sent arrives.
+pub struct Duplex {
+    outgoing: mpsc::Sender<Parcel>,
+    incoming: Incoming,
+    link: Link,
+    traffic: Arc<Traffic>,
+    finish: Duration,
+}
+
+/// What [`Duplex::turn`] found possible first.
+pub enum Turn<'a> {
+    /// A message can be queued without waiting.
+    Free(Slot<'a>),
+    /// A message came.
+    Received(Message),
+    /// The peer has finished: nothing more will come.
+    Ended,
+}
+
+/// Room for one message to send.
+pub struct Slot<'a> {
+    permit: mpsc::Permit<'a, Parcel>,
+    traffic: &'a Traffic,
+}
+
+impl Slot<'_> {
+    /// Queues `message`.
+    ///
+    /// # Errors
+    /// [`Error::MessageTooLong`], with nothing queued.
+    pub fn send(self, message: Message) -> Result<(), Error> {
+        let bytes = wire::encoded_len(&message);
+        if bytes > MESSAGE_BYTES_MAX {
+            return Err(Error::MessageTooLong { bytes });
+        }
+        self.traffic
+            .count(Direction::Sent, Kind::from(&message), bytes);
+        self.permit.send(Parcel::Message(message));
+        Ok(())
+    }
+}
+
+impl Duplex {
+    pub(super) fn new(
+        outgoing: mpsc::Sender<Parcel>,
+        inbound: Inbound,
+        link: Link,
+        traffic: Arc<Traffic>,
+        limits: &Limits,
+    ) -> Self {
+        let incoming = Incoming {
+            inbound,
+            put_back: None,
+        };
+        Self {
+            outgoing,
+            incoming,
+            link,
+            traffic,
+            finish: limits.finish,
+        }
+    }
+
+    /// Waits until a message comes or, if `sending`, until there is room to send one; whichever is
+    /// first. What both sides of a session call in a loop: neither can then block the other, however
+    /// much there is to send.
+    ///
+    /// Can be dropped at any time, as in `select!`, without losing anything. If the peer has stopped
+    /// to read, what it sent before is still delivered, and then the reason is.
+    ///
+    /// # Errors
+    /// Those of [`receive`](Self::receive).
+    pub async fn turn(&mut self, sending: bool) -> Result<Turn<'_>, Error> {
+        let Self {
+            outgoing,
+            incoming,
+            traffic,
+            ..
+        } = self;
+        let received = tokio::select! {
+            received = incoming.next() => received?,
+            Ok(permit) = outgoing.reserve(), if sending => {
+                return Ok(Turn::Free(Slot { permit, traffic }));
+            }
+        };
+        Ok(received.map_or(Turn::Ended, Turn::Received))
+    }
+
+    /// Queues `message` as soon as there is room, which is when the peer reads.
+    ///
+    /// # Errors
+    /// [`Error::MessageTooLong`]; or why the peer no longer reads, unless a message came that will
+    /// tell better: then [`Error::Gone`], and the message is the next one received.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        match self.outgoing.reserve().await {
+            Ok(permit) => Slot {
+                permit,
+                traffic: &self.traffic,
+            }
+            .send(message),
+            Err(_) => Err(self.incoming.cause().await),
+        }
+    }
+
+    /// Waits for the next message; `None` when the peer has finished.
+    ///
+    /// Can be dropped at any time, as in `select!`, without losing a message. Waits for as long as
+    /// the peer answers pings: to demand progress is for the caller.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the connection broke or the peer ended without finishing;
+    /// [`Error::Misbehaved`] if it sent what is no message; and the same again from then on.
+    pub async fn receive(&mut self) -> Result<Option<Message>, Error> {
+        self.incoming.next().await
+    }
+
+    /// Ends the session's channel: waits, for at most [`Limits::finish`], until the peer has
+    /// everything that was sent and has finished too. Whatever it still sends is dropped.
+    ///
+    /// The side that made the connection ends first, and the other answers once it has read that
+    /// end; so each knows that the other was reached, and which closes the connection is settled.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`] if the peer did not finish in time, and those of
+    /// [`receive`](Self::receive); in each case the last messages may be lost.
+    pub async fn finish(self) -> Result<(), Error> {
+        let Self {
+            outgoing,
+            mut incoming,
+            mut link,
+            finish,
+            ..
+        } = self;
+        let farewell = async move {
+            if link.is_caller() {
+                let room = incoming.drain_until(outgoing.reserve()).await?;
+                let reading = room.map(|room| room.send(Parcel::End)).is_ok();
+                incoming.drain().await?;
+                if !reading {
+                    return Err(Error::Gone);
+                }
+                // A half of a stream that is still held would hold the connection open.
+                drop(incoming);
+                link.close_when_idle();
+                link.ended().await;
+                return Ok(());
+            }
+            link.close_when_idle();
+            incoming.drain().await?;
+            outgoing
+                .send(Parcel::End)
+                .await
+                .map_err(|_| link.fault().unwrap_or(Error::Gone))?;
+            link.ended().await;
+            match link.fault() {
+                None if link.was_closed() => Ok(()),
+                fault => Err(fault.unwrap_or(Error::Gone)),
+            }
+        };
+        timeout(finish, farewell)
+            .await
+            .unwrap_or(Err(Error::Unfinished))
+    }
+
+    /// Gives the counters of this channel, which go on counting while it lives.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
+    }
+}
+
+/// The receiving half, with what was read ahead.
+struct Incoming {
+    inbound: Inbound,
+    put_back: Option<Message>,
+}
+
+impl Incoming {
+    async fn next(&mut self) -> Result<Option<Message>, Error> {
+        match self.put_back.take() {
+            Some(message) => Ok(Some(message)),
+            None => self.inbound.next().await,
+        }
+    }
+
+    /// Finds out why the peer stopped to read.
+    async fn cause(&mut self) -> Error {
+        if self.put_back.is_none() {
+            match timeout(CAUSE_WAIT, self.inbound.next()).await {
+                Ok(Err(error)) => return error,
+                Ok(Ok(message)) => self.put_back = message,
+                Err(_) => {}
+            }
+        }
+        Error::Gone
+    }
+
+    /// Drops what comes until `ready`: the peer may not read before it has got rid of it.
+    async fn drain_until<T>(&mut self, ready: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::pin!(ready);
+        loop {
+            tokio::select! {
+                output = &mut ready => return Ok(output),
+                // The end at this point is one before its time.
+                received = self.next() => received?.map(drop).ok_or(Error::Gone)?,
+            }
+        }
+    }
+
+    async fn drain(&mut self) -> Result<(), Error> {
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+/// What the peer sends, message by message, until it ends in one way or the other.
+pub(super) struct Inbound {
+    streaming: Streaming<Message>,
+    ended: Option<Result<(), Error>>,
+    traffic: Arc<Traffic>,
+}
+
+impl Inbound {
+    pub(super) fn new(streaming: Streaming<Message>, traffic: Arc<Traffic>) -> Self {
+        Self {
+            streaming,
+            ended: None,
+            traffic,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Message>, Error> {
+        if let Some(ended) = self.ended {
+            return ended.map(|()| None);
+        }
+        let ended = match self.streaming.message().await {
+            Ok(Some(message)) => {
+                let bytes = wire::encoded_len(&message);
+                self.traffic
+                    .count(Direction::Received, Kind::from(&message), bytes);
+                return Ok(Some(message));
+            }
+            Ok(None) => Ok(()),
+            Err(status) => Err(status_error(&status)),
+        };
+        self.ended = Some(ended);
+        ended.map(|()| None)
+    }
+}
+
+/// What waits to be written.
+pub(super) enum Parcel {
+    Message(Message),
+    /// The end of the stream. Said expressly, so that a channel dropped half way does not look like
+    /// one that was finished.
+    End,
+}
+
+/// Makes the queue of messages to send.
+pub(super) fn outbound() -> (mpsc::Sender<Parcel>, Outbound) {
+    let (outgoing, queue) = mpsc::channel(OUTGOING_MESSAGES_MAX);
+    (
+        outgoing,
+        Outbound {
+            queue,
+            ended: false,
+        },
+    )
+}
+
+/// The other end of that queue, from which gRPC takes what it writes.
+pub(super) struct Outbound {
+    queue: mpsc::Receiver<Parcel>,
+    ended: bool,
+}
+
+impl Stream for Outbound {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(self.queue.poll_recv(cx)) {
+            Some(Parcel::Message(message)) => Poll::Ready(Some(message)),
+            Some(Parcel::End) => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            // Dropped half way: the connection is being torn down, and this stream with it.
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The crates together, inside one process: sessions over real sockets, the relay and its mediator, the
+//! control service, and a second implementation of the protocol.
+
+#[macro_use]
+#[path = "../support/service.rs"]
+mod service;
+mod sides;
+
+mod channel;
+mod control;
+mod recorded_session;
+mod relay;
+mod second_opinion;
+mod session_over_channel;
+mod settling;
