@@ -3,7 +3,7 @@
 //!
 //! A change of a dependency may change how randomness is drawn, and with it every byte, without a change of the
 //! protocol. `second_opinion.rs` has the recording verified by another implementation; when that still passes,
-//! record anew: `TACIT_RECORD=1 cargo test --release --test recorded_session`.
+//! record anew: `TACIT_RECORD=1 cargo test --release --test library recorded_session`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

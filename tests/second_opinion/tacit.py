@@ -972,7 +972,7 @@ def self_test():
 
 def write_id(seed):
     id_ = node_id(bytes.fromhex(seed))
-    word_list = Path(__file__).resolve().parents[2] / "src/pairing/eff_large_wordlist.txt"
+    word_list = Path(__file__).resolve().parents[2] / "crates/pairing/src/eff_large_wordlist.txt"
     print(bech32m("tacit", id_), *words(id_, sorted(line.split()[-1] for line in word_list.read_text().splitlines())))
 
 
