@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use super::control::{ControlConfig, SOCKET_FILE};
-use super::daemon::Settings;
+use super::settings::Settings;
 use identity::Schema;
 
 /// The file's name in a node's home.

@@ -13,61 +13,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinSet, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use super::Patience;
+use super::awaiting::Awaiting;
 use super::handle::Handle;
 use super::pair::Worker;
-use pairing::NodeId;
+use super::settings::Settings;
 use store::audit::Event;
 use store::peers::{Peer, PeerEntry};
 use store::{self, PeerNumber};
-use transport::{
-    self, Duplex, EnrolledTls, Limits, PinnedTls, PublicKey, Reception, listen_through, serve_over,
-};
+use transport::{self, Duplex, EnrolledTls, PublicKey, Reception};
 
 /// Channels of one peer that may wait to be looked at; a further one is dropped.
 const WAITING_MAX: usize = 1;
-/// How long a node waits at a relay before it asks again.
-const RELAY_WAIT: Duration = Duration::from_secs(3600);
-/// After a connection through a relay came to nothing.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// After a relay has turned this node away for a reason that another try will not mend soon.
-const RELAY_PAUSE: Duration = Duration::from_secs(30);
 /// Between two looks at the peers where nothing has changed: a worker may have failed.
 const LOOK: Duration = Duration::from_secs(60);
 /// For what a worker still has to say once its time is over.
 const PARTING: Duration = Duration::from_secs(5);
-
-/// How a node runs.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// host:port at which paired peers come; without it nobody can come but through a relay.
-    pub listen: Option<String>,
-    /// Unused tables that are held ready for each peer.
-    pub tables: u32,
-    pub patience: Patience,
-    pub limits: Limits,
-    /// Between two attempts at a session: the first pause, which doubles up to the last.
-    pub retry_first: Duration,
-    pub retry_max: Duration,
-    /// How long sessions may go on once the node is told to stop.
-    pub stop: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listen: None,
-            tables: 1,
-            patience: Patience::default(),
-            limits: Limits::default(),
-            retry_first: Duration::from_secs(5),
-            retry_max: Duration::from_secs(300),
-            stop: Duration::from_secs(30),
-        }
-    }
-}
 
 /// Why a node cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -340,58 +302,6 @@ impl Daemon {
         spawn_blocking(move || store.record(&event, Timestamp::now()).map(drop))
             .await
             .unwrap_or(Err(store::Error::DamagedStore))?;
-        Ok(())
-    }
-}
-
-/// Waits at a relay for one peer, again and again.
-struct Awaiting {
-    handle: Handle,
-    number: PeerNumber,
-    peer: NodeId,
-    relay: NodeId,
-    address: String,
-    limits: Limits,
-    incoming: mpsc::Sender<Duplex>,
-}
-
-impl Awaiting {
-    async fn run(self) {
-        loop {
-            if let Err(error) = self.once().await {
-                tracing::info!(peer = self.number.number(), %error, "at the relay");
-                self.handle.set(self.number, |pair| {
-                    pair.trouble = Some((Timestamp::now(), format!("at the relay: {error}")));
-                });
-                let pause = if error.may_pass() {
-                    RETRY_PAUSE
-                } else {
-                    RELAY_PAUSE
-                };
-                sleep(pause).await;
-            }
-        }
-    }
-
-    async fn once(&self) -> Result<(), transport::Error> {
-        let key = self.handle.store().key();
-        let relay = PinnedTls::new(key.seed(), *self.relay.as_bytes())?;
-        let tls = PinnedTls::new(key.seed(), *self.peer.as_bytes())?;
-        let limits = Limits {
-            wait: RELAY_WAIT,
-            ..self.limits.clone()
-        };
-        let tunnel = match listen_through(&self.address, &relay, &self.peer, &limits).await {
-            Err(transport::Error::NobodyCame { .. }) => return Ok(()),
-            tunnel => tunnel?,
-        };
-        let channel = serve_over(tunnel, &tls, &self.limits).await?;
-        if self.incoming.try_send(channel).is_err() {
-            tracing::info!(
-                peer = self.number.number(),
-                "a visitor too many was dropped"
-            );
-        }
         Ok(())
     }
 }

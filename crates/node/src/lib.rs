@@ -7,11 +7,13 @@
 //! this side. It decides nothing of the protocol.
 
 mod asking;
+mod awaiting;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod handle;
 mod pair;
+pub mod settings;
 pub mod settle;
 pub mod window;
 

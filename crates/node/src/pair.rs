@@ -21,9 +21,9 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::daemon::Settings;
 use super::handle::{Doing, Handle};
 use super::run_mediated_session;
+use super::settings::Settings;
 use ending::Ran;
 use protocol::Role;
 use protocol::message::{AbortReason, Message};
