@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use identity::key::hashed_identities;
 use identity::list::{self, ListOptions};
 use identity::reading::Reading;
-use identity::{Field, Role, Schema};
+use identity::{Field, ListKind, Schema};
 
 const ROWS: usize = 20_000;
 const TODAY: jiff::civil::Date = jiff::civil::date(2026, 1, 15);
@@ -98,7 +98,7 @@ fn one_core(criterion: &mut Criterion) {
                             .map_or("", |at| row[at].as_str())
                     };
                     let reading = Reading::of(cell, TODAY);
-                    elements += hashed_identities(schema, Role::Requested, &reading).len();
+                    elements += hashed_identities(schema, ListKind::Requested, &reading).len();
                 }
                 elements
             });
@@ -116,7 +116,7 @@ fn one_core(criterion: &mut Criterion) {
     group.bench_function("a whole CSV list, one core", |bencher| {
         bencher.iter(|| {
             pool.install(|| {
-                let options = ListOptions::new(Role::Requested, TODAY);
+                let options = ListOptions::new(ListKind::Requested, TODAY);
                 list::read(Cursor::new(&text), Schema::default(), &options, |_| {})
                     .unwrap()
                     .people

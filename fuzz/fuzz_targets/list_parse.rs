@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use identity::list::{self, Format, ListOptions};
-use identity::{Field, KeyClass, Role, Schema};
+use identity::{Field, KeyClass, ListKind, Schema};
 
 /// Panics of the workbook library are caught and become an error; every other one ends the run, as
 /// libFuzzer's own hook would have it for all.
@@ -32,9 +32,9 @@ fuzz_target!(|bytes: &[u8]| {
         2 => Some(Format::JsonLines),
         _ => Some(Format::Xlsx),
     };
-    let role = if first & 4 == 0 { Role::Held } else { Role::Requested };
+    let kind = if first & 4 == 0 { ListKind::Held } else { ListKind::Requested };
     let schema = Schema::ALL[usize::from(first >> 3) % Schema::ALL.len()];
-    let mut options = ListOptions { format, carry_columns: true, ..ListOptions::new(role, jiff::civil::date(2026, 1, 15)) };
+    let mut options = ListOptions { format, carry_columns: true, ..ListOptions::new(kind, jiff::civil::date(2026, 1, 15)) };
     if first & 0x80 != 0 {
         options.columns.push((Field::FamilyName, "a".to_owned()));
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure, output, table};
 use identity::grade::answers;
-use identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListSizes, Role};
+use identity::{Answer, HashedIdentity, KeyClass, KeyKind, List, ListKind, ListSizes};
 
 /// Measure recall and false matches of two lists against the truth
 #[derive(clap::Args, Debug)]
@@ -39,12 +39,12 @@ pub struct Args {
 /// # Errors
 /// A file that cannot be read.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let read = |path, role| {
+    let read = |path, kind| {
         args.list
-            .read(path, &args.list.options(role, false), |_| {})
+            .read(path, &args.list.options(kind, false), |_| {})
     };
-    let held = read(&args.held, Role::Held)?;
-    let requested = read(&args.requested, Role::Requested)?;
+    let held = read(&args.held, ListKind::Held)?;
+    let requested = read(&args.requested, ListKind::Requested)?;
     let truth = read_truth(&args.truth)?;
     let figures = Figures::of(&held, &requested, &truth);
     if args.json {

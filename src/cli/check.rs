@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure};
 use identity::list::{self, ScannedRow};
-use identity::{Field, KeyKind, ListError, ListReport, Role, RowIssue, Severity};
+use identity::{Field, KeyKind, ListError, ListKind, ListReport, RowIssue, Severity};
 
 /// Check a list: how every row is read, with errors and warnings by line and column
 #[derive(clap::Args, Debug)]
@@ -83,7 +83,7 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
     let scanned = list::scan(
         file,
         schema,
-        &args.list.options(Role::Requested, false),
+        &args.list.options(ListKind::Requested, false),
         |row| {
             if written.is_err() || args.issues_only && row.issues.is_empty() {
                 return;

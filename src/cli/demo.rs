@@ -278,8 +278,12 @@ impl Node {
     fn lists(&self) -> Result<(List, List), Failure> {
         let schema = Schema::default();
         Ok((
-            read(self.delegation.held, identity::Role::Held, schema)?,
-            read(self.delegation.requested, identity::Role::Requested, schema)?,
+            read(self.delegation.held, identity::ListKind::Held, schema)?,
+            read(
+                self.delegation.requested,
+                identity::ListKind::Requested,
+                schema,
+            )?,
         ))
     }
 
@@ -353,10 +357,10 @@ impl Node {
     }
 }
 
-fn read(bytes: &'static [u8], list_role: identity::Role, schema: Schema) -> Result<List, Failure> {
+fn read(bytes: &'static [u8], kind: identity::ListKind, schema: Schema) -> Result<List, Failure> {
     let options = ListOptions {
         carry_columns: true,
-        ..ListOptions::new(list_role, today())
+        ..ListOptions::new(kind, today())
     };
     list::read(Cursor::new(bytes), schema, &options, |_| ()).map_err(|error| failed(&error))
 }

@@ -13,7 +13,7 @@ use identity::grade::grade;
 use identity::key::{Part, Values};
 use identity::list::{self, ScannedRow};
 use identity::schema::{class_name, grade_name};
-use identity::{HashedIdentity, KeyClass, KeyKind, ListSizes, Role, Schema};
+use identity::{HashedIdentity, KeyClass, KeyKind, ListKind, ListSizes, Schema};
 
 /// Explain whether two rows of your own files would meet, by which keys, and what differs
 #[derive(clap::Args, Debug)]
@@ -59,8 +59,8 @@ fn row(text: &str) -> Result<RowName, String> {
 /// # Errors
 /// A file that cannot be read, or that has no row on that line.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let first = find(&args.first, Role::Requested, &args.list)?;
-    let second = find(&args.second, Role::Held, &args.list)?;
+    let first = find(&args.first, ListKind::Requested, &args.list)?;
+    let second = find(&args.second, ListKind::Held, &args.list)?;
     let comparison = Comparison::of(args.list.schema(), &first, &second);
     if args.json {
         output::print(&comparison.to_json().to_string())?;
@@ -70,13 +70,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
-fn find(name: &RowName, role: Role, args: &ListArgs) -> Result<ScannedRow, Failure> {
+fn find(name: &RowName, kind: ListKind, args: &ListArgs) -> Result<ScannedRow, Failure> {
     let mut found = None;
     let mut lines = (u32::MAX, 0);
     list::scan(
         open(&name.path)?,
         args.schema(),
-        &args.options(role, false),
+        &args.options(kind, false),
         |row| {
             lines = (lines.0.min(row.line), lines.1.max(row.line));
             if row.line == name.line {

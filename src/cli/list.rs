@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -15,7 +16,7 @@ use super::progress::Progress;
 use super::session::row_errors_in;
 use super::{Exit, Failure, output, table};
 use identity::list::{self, ListReport};
-use identity::{ListError, Person, Role};
+use identity::{ListError, Person};
 use node::control::forms;
 use protocol::ListKind;
 use wire::control::import_list_request::Part;
@@ -63,29 +64,20 @@ enum Command {
     Withdraw(WithdrawArgs),
 }
 
-/// Which of the two lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
-    /// The people this side holds
-    Held,
-    /// The people it asks about in every session
-    Requested,
-}
-
-impl Which {
-    fn kind(self) -> ListKind {
-        match self {
-            Self::Held => ListKind::Held,
-            Self::Requested => ListKind::Requested,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Requested => "requested",
-        }
-    }
+/// One of the two lists by its name, with a line of help for each.
+fn list_kind() -> impl TypedValueParser<Value = ListKind> {
+    let value = |kind: ListKind, help| PossibleValue::new(kind.name()).help(help);
+    PossibleValuesParser::new([
+        value(ListKind::Held, "The people this side holds"),
+        value(
+            ListKind::Requested,
+            "The people it asks about in every session",
+        ),
+    ])
+    .map(|name| match name.as_str() {
+        "held" => ListKind::Held,
+        _ => ListKind::Requested,
+    })
 }
 
 #[derive(clap::Args, Debug)]
@@ -94,8 +86,8 @@ struct ImportArgs {
     node: NodeArgs,
 
     /// Which of the two lists it is
-    #[arg(value_enum)]
-    which: Which,
+    #[arg(value_parser = list_kind())]
+    which: ListKind,
 
     /// The list: CSV (UTF-8, UTF-16, windows-1251), XLSX or JSON lines
     #[arg(value_name = "FILE")]
@@ -129,8 +121,8 @@ struct WithdrawArgs {
     node: NodeArgs,
 
     /// Which of the two lists
-    #[arg(value_enum)]
-    which: Which,
+    #[arg(value_parser = list_kind())]
+    which: ListKind,
 }
 
 /// Runs the subcommand.
@@ -144,7 +136,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Withdraw(args) => {
             let node = args.node.connect()?;
             let request = pb::WithdrawListRequest {
-                kind: pb::list_number(args.which.kind()),
+                kind: pb::list_number(args.which),
             };
             node.ask(node.calls().withdraw_list(request))?;
             output::print(&format!("The {} list is withdrawn.", args.which.name()))?;
@@ -232,7 +224,12 @@ fn tell(
 
 /// Says where the list may be larger than what was agreed with a peer. Only a warning, so that what
 /// fails here is nobody's business.
-fn warn_of_ceilings(node: &NodeLink, which: Which, changed: &ImportListReply, progress: &Progress) {
+fn warn_of_ceilings(
+    node: &NodeLink,
+    which: ListKind,
+    changed: &ImportListReply,
+    progress: &Progress,
+) {
     let Ok(reply) = node.ask(node.calls().list_peers(pb::ListPeersRequest {})) else {
         return;
     };
@@ -244,8 +241,8 @@ fn warn_of_ceilings(node: &NodeLink, which: Which, changed: &ImportListReply, pr
         ];
         for (name, class, elements) in classes {
             let ceiling = class.map(|class| match which {
-                Which::Held => class.own_held,
-                Which::Requested => class.own_requested,
+                ListKind::Held => class.own_held,
+                ListKind::Requested => class.own_requested,
             });
             if let Some(ceiling) = ceiling.filter(|ceiling| u64::from(*ceiling) < elements) {
                 progress.say(format!(
@@ -268,17 +265,13 @@ struct Read {
 fn read_into(
     feed: mpsc::Sender<ImportListRequest>,
     file: std::fs::File,
-    which: Which,
+    which: ListKind,
     args: &ListArgs,
     path: &Path,
     skip_bad_rows: bool,
     rows: &indicatif::ProgressBar,
 ) -> Read {
-    let role = match which {
-        Which::Held => Role::Held,
-        Which::Requested => Role::Requested,
-    };
-    let carries = which == Which::Requested;
+    let carries = which == ListKind::Requested;
     let schema = args.schema();
     let sender = std::cell::RefCell::new(Sender {
         feed: Some(feed),
@@ -290,7 +283,7 @@ fn read_into(
     let scanned = list::scan_under(
         file,
         schema,
-        &args.options(role, carries),
+        &args.options(which, carries),
         |columns| {
             let header = Header {
                 columns: match carries {
@@ -300,7 +293,7 @@ fn read_into(
                 schema,
             };
             sender.borrow_mut().send(Part::Start(ImportStart {
-                kind: pb::list_number(which.kind()),
+                kind: pb::list_number(which),
                 header: Some((&header).into()),
             }));
         },

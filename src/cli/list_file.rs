@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::Failure;
 use identity::list::{self, ListOptions};
-use identity::{Field, List, Role, Schema};
+use identity::{Field, List, ListKind, Schema};
 
 /// How to read the lists given to a subcommand.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -26,11 +26,11 @@ impl ListArgs {
     }
 
     /// Options for reading, with today's date by the system's clock and time zone.
-    pub fn options(&self, role: Role, carry_columns: bool) -> ListOptions {
+    pub fn options(&self, kind: ListKind, carry_columns: bool) -> ListOptions {
         ListOptions {
             columns: self.columns.clone(),
             carry_columns,
-            ..ListOptions::new(role, today())
+            ..ListOptions::new(kind, today())
         }
     }
 

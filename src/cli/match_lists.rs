@@ -19,7 +19,7 @@ use super::session::{channel_failure, exchange, graded, prepare, row_errors, ses
 use super::stops::interrupted;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
-use identity::{List, ListOptions, Role as ListRole};
+use identity::{List, ListKind, ListOptions};
 use node::{Cause, Ended, Patience};
 use pairing::{NodeId, NodeKey};
 use protocol::offer::Mediator;
@@ -168,8 +168,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let ahead = look_ahead(&meeting, asking.as_ref(), &key, &args.route, &progress);
     runtime.block_on(unless_interrupted(ahead))?;
 
-    let held = read_list(args, held, ListRole::Held, &progress)?;
-    let requested = read_list(args, requested, ListRole::Requested, &progress)?;
+    let held = read_list(args, held, ListKind::Held, &progress)?;
+    let requested = read_list(args, requested, ListKind::Requested, &progress)?;
     let mediator = match &meeting.mediator {
         Some((descriptor, _)) => descriptor.terms().map_err(|error| {
             Failure::bad_input(
@@ -415,17 +415,13 @@ async fn unless_interrupted<T>(
 fn read_list(
     args: &Args,
     path: &Path,
-    role: ListRole,
+    kind: ListKind,
     progress: &Progress,
 ) -> Result<List, Failure> {
-    let what = match role {
-        ListRole::Held => "held",
-        ListRole::Requested => "requested",
-    };
-    let spinner = progress.spinner(&format!("reading the {what} list"));
+    let spinner = progress.spinner(&format!("reading the {kind} list"));
     let options = ListOptions {
         wide: args.terms.wide,
-        ..args.lists.options(role, role == ListRole::Requested)
+        ..args.lists.options(kind, kind == ListKind::Requested)
     };
     let list = args
         .lists
@@ -453,7 +449,7 @@ fn read_list(
         }
     }
     let mut line = format!(
-        "Read the {what} list: {} people in {} rows",
+        "Read the {kind} list: {} people in {} rows",
         report.people, report.rows
     );
     if report.people_twice > 0 {

@@ -13,7 +13,7 @@ use super::session::row_errors;
 use super::status::standing;
 use super::{Exit, Failure, output, table};
 use identity::list::{self, Format, ListOptions};
-use identity::{Field, List, Role};
+use identity::{Field, List, ListKind};
 use wire::control::{
     self as pb, BATCH_PEOPLE_MAX, CONTROL_MESSAGE_BYTES_MAX, Header, Person, QueryAtPeer,
     QueryUpdate, SubmitQueryRequest,
@@ -167,7 +167,7 @@ fn run_now(node: &NodeLink, progress: &Progress) {
 
 /// Reads whom the query is about.
 fn asked(args: &Args, progress: &Progress) -> Result<SubmitQueryRequest, Failure> {
-    let options = args.list.options(Role::Requested, true);
+    let options = args.list.options(ListKind::Requested, true);
     let (path, list) = match &args.file {
         Some(path) => (path.as_path(), args.list.read(path, &options, |_| ())?),
         None => (Path::new("the query"), one(args, &options)?),

@@ -444,13 +444,13 @@ mod tests {
 
     use super::*;
     use identity::list::{self, ListOptions};
-    use identity::{Role, Schema};
+    use identity::{ListKind, Schema};
 
     fn list() -> List {
         let text = "id,surname,name,dob,answer,note\n1,Бойко,Іван,1990-02-03,a,=1+1\n2,Кравець,Петро,1991-03-04,b,+380 50\n3,Мельник,Юрій,1992-05-06,c,\"x, y\"\n";
         let options = ListOptions {
             carry_columns: true,
-            ..ListOptions::new(Role::Requested, jiff::civil::date(2026, 1, 1))
+            ..ListOptions::new(ListKind::Requested, jiff::civil::date(2026, 1, 1))
         };
         list::read(Cursor::new(text), Schema::default(), &options, |_| {}).unwrap()
     }
@@ -528,7 +528,7 @@ mod tests {
             .unwrap();
         let options = ListOptions {
             carry_columns: true,
-            ..ListOptions::new(Role::Requested, jiff::civil::date(2026, 1, 1))
+            ..ListOptions::new(ListKind::Requested, jiff::civil::date(2026, 1, 1))
         };
         let again = list::read(
             std::fs::File::open(&path).unwrap(),

@@ -163,7 +163,7 @@ fn nothing_in_the_home_of_a_stopped_node_names_anybody_on_its_lists() {
         let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
         let list = list_of(numbers.into_iter());
         let options =
-            identity::ListOptions::new(identity::Role::Held, jiff::civil::date(2026, 1, 15));
+            identity::ListOptions::new(identity::ListKind::Held, jiff::civil::date(2026, 1, 15));
         let list = std::io::Cursor::new(list.into_bytes());
         let list = identity::list::read(list, Default::default(), &options, |_| ()).unwrap();
         for (person, n) in list.people.iter().zip(numbers) {

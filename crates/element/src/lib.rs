@@ -36,18 +36,27 @@ impl AsRef<[u8]> for HashedIdentity {
 }
 
 /// Which of a side's two lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListKind {
+    /// People this side holds.
     Held,
+    /// People this side asks about.
     Requested,
+}
+
+impl ListKind {
+    /// The list's name, on command lines and for people: `held` or `requested`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Requested => "requested",
+        }
+    }
 }
 
 impl std::fmt::Display for ListKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Held => "held",
-            Self::Requested => "requested",
-        })
+        f.write_str(self.name())
     }
 }
 

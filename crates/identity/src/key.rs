@@ -8,21 +8,12 @@ use zeroize::Zeroizing;
 use super::phoneme::consonants;
 use super::reading::Reading;
 use super::schema::Schema;
-use super::{HashedIdentity, KeyClass};
+use super::{HashedIdentity, KeyClass, ListKind};
 
 /// The first part of every match key.
 const LABEL: &[u8] = b"tacit/v1 key";
 /// A match key's usual length, in bytes.
 const KEY_BYTES: usize = 160;
-
-/// Which list a record is in. Only one-sided keys depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// People this side holds.
-    Held,
-    /// People this side asks about.
-    Requested,
-}
 
 /// What one match says of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -384,7 +375,7 @@ fn start_2(skeleton: &str) -> Option<&str> {
 /// Calls `each` with every match key of a reading under a schema, by kind. Keys of double names may coincide.
 fn each_key(
     schema: Schema,
-    role: Role,
+    list: ListKind,
     reading: &Reading,
     mut each: impl FnMut(KeyKind, &MatchKey),
 ) {
@@ -398,7 +389,7 @@ fn each_key(
         };
         if kind
             .gap()
-            .is_none_or(|gap| role == Role::Requested || gap.is_in(reading))
+            .is_none_or(|gap| list == ListKind::Requested || gap.is_in(reading))
         {
             combine(&values, kind.parts(), &mut chosen, &mut add);
         }
@@ -408,11 +399,11 @@ fn each_key(
 /// Every hashed identity of a reading, by kind; those that coincide stand once.
 pub fn hashed_identities(
     schema: Schema,
-    role: Role,
+    list: ListKind,
     reading: &Reading,
 ) -> Vec<(KeyKind, HashedIdentity)> {
     let mut identities = Vec::with_capacity(16);
-    each_key(schema, role, reading, |kind, key| {
+    each_key(schema, list, reading, |kind, key| {
         let identity = (kind, key.hashed());
         if !identities.contains(&identity) {
             identities.push(identity);
@@ -464,8 +455,8 @@ mod tests {
     }
 
     fn meeting(held: &Reading, requested: &Reading) -> Vec<KeyKind> {
-        let held = hashed_identities(Schema::PersonsV2, Role::Held, held);
-        let requested = hashed_identities(Schema::PersonsV2, Role::Requested, requested);
+        let held = hashed_identities(Schema::PersonsV2, ListKind::Held, held);
+        let requested = hashed_identities(Schema::PersonsV2, ListKind::Requested, requested);
         let mut kinds: Vec<KeyKind> = requested
             .iter()
             .filter(|(_, identity)| held.iter().any(|(_, other)| other == identity))
@@ -496,7 +487,7 @@ mod tests {
         let mut found = 0;
         each_key(
             Schema::PersonsV1,
-            Role::Held,
+            ListKind::Held,
             &person("1990-05-04"),
             |kind, key| {
                 if kind == KeyKind::N2 {
@@ -516,7 +507,7 @@ mod tests {
         let person = person("1990-05-04");
         let mut keys = 0;
         for schema in Schema::ALL {
-            each_key(schema, Role::Requested, &person, |_, key| {
+            each_key(schema, ListKind::Requested, &person, |_, key| {
                 keys += 1;
                 for typed in ["Бойчук", "бойчук", "Іван", "іван", "Петрович", "1990-05-04"]
                 {

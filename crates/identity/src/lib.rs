@@ -25,10 +25,10 @@ pub mod schema;
 mod tables;
 pub mod text;
 
-pub use element::{HashedIdentity, KeyClass};
+pub use element::{HashedIdentity, KeyClass, ListKind};
 pub use grade::{Answer, ListSizes, grade};
 pub use header::Field;
 pub use issue::{Reason, RowIssue, Severity};
-pub use key::{Grade, KeyKind, MatchKey, Role};
+pub use key::{Grade, KeyKind, MatchKey};
 pub use list::{List, ListError, ListOptions, ListReport, Person};
 pub use schema::Schema;

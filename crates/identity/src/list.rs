@@ -21,9 +21,9 @@ use ring::digest::{SHA512_256, digest};
 
 use super::header::{Columns, Field};
 use super::issue::{Reason, RowIssue, Severity};
-use super::key::{Grade, KeyKind, Role, hashed_identities};
+use super::key::{Grade, KeyKind, hashed_identities};
 use super::reading::Reading;
-use super::{HashedIdentity, KeyClass, Schema};
+use super::{HashedIdentity, KeyClass, ListKind, Schema};
 pub use cells::Cells;
 pub use error::ListError;
 
@@ -53,7 +53,7 @@ pub enum Format {
 #[derive(Debug, Clone)]
 pub struct ListOptions {
     /// Whether the people are held or asked about.
-    pub role: Role,
+    pub kind: ListKind,
     /// Fields whose header is not a known one, with that header.
     pub columns: Vec<(Field, String)>,
     /// To judge ages by.
@@ -68,9 +68,9 @@ pub struct ListOptions {
 
 impl ListOptions {
     /// Options for a list with known headers, whose columns are not needed later.
-    pub const fn new(role: Role, today: Date) -> Self {
+    pub const fn new(kind: ListKind, today: Date) -> Self {
         Self {
-            role,
+            kind,
             columns: Vec::new(),
             today,
             carry_columns: false,
@@ -422,7 +422,7 @@ fn read_row(row: Row, columns: &Columns, schema: Schema, options: &ListOptions) 
     let keys = if reading.is_void() {
         Vec::new()
     } else {
-        hashed_identities(schema, options.role, &reading)
+        hashed_identities(schema, options.kind, &reading)
     };
     if keys.is_empty() && !reading.is_void() {
         note(None, Reason::NoUsableKey);

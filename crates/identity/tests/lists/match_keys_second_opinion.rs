@@ -3,7 +3,7 @@
 
 use identity::key::hashed_identities;
 use identity::reading::Reading;
-use identity::{Field, Role, Schema};
+use identity::{Field, ListKind, Schema};
 
 #[test]
 fn hashed_identities_agree_with_the_reference_implementation() {
@@ -21,7 +21,7 @@ fn hashed_identities_agree_with_the_reference_implementation() {
                 .map_or("", |at| &row[at])
         };
         let reading = Reading::of(cell, jiff::civil::date(2026, 1, 15));
-        let mut ours: Vec<String> = hashed_identities(Schema::PersonsV1, Role::Held, &reading)
+        let mut ours: Vec<String> = hashed_identities(Schema::PersonsV1, ListKind::Held, &reading)
             .iter()
             .map(|(kind, identity)| {
                 format!("{}:{}", kind.label(), hex::encode(identity.as_bytes()))

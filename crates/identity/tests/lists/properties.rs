@@ -7,7 +7,7 @@ use identity::list::{self, ListOptions};
 use identity::phoneme::{phonemes, skeleton};
 use identity::reading::Reading;
 use identity::text::{clean, repair_script};
-use identity::{Field, HashedIdentity, KeyKind, Role, Schema};
+use identity::{Field, HashedIdentity, KeyKind, ListKind, Schema};
 use proptest::prelude::*;
 
 const TODAY: jiff::civil::Date = jiff::civil::date(2026, 1, 15);
@@ -23,7 +23,7 @@ fn keys(family: &str, given: &str) -> Vec<(KeyKind, HashedIdentity)> {
     };
     hashed_identities(
         Schema::default(),
-        Role::Requested,
+        ListKind::Requested,
         &Reading::of(cell, TODAY),
     )
 }
@@ -120,7 +120,7 @@ proptest! {
                 _ => "",
             };
             let reading = Reading::of(cell, TODAY);
-            let mut keys = hashed_identities(Schema::default(), Role::Held, &reading);
+            let mut keys = hashed_identities(Schema::default(), ListKind::Held, &reading);
             keys.retain(|(kind, _)| *kind == KeyKind::N2);
             keys
         };
@@ -135,8 +135,8 @@ proptest! {
         let cell = |field: Field| cells[field as usize].as_str();
         let reading = Reading::of(cell, TODAY);
         for schema in Schema::ALL {
-            for role in [Role::Held, Role::Requested] {
-                let keys = hashed_identities(schema, role, &reading);
+            for kind in [ListKind::Held, ListKind::Requested] {
+                let keys = hashed_identities(schema, kind, &reading);
                 prop_assert!(keys.len() <= 64);
             }
         }
@@ -144,13 +144,13 @@ proptest! {
 
     #[test]
     fn no_bytes_make_reading_a_list_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = list::read(Cursor::new(bytes), Schema::default(), &ListOptions::new(Role::Held, TODAY), |_| {});
+        let _ = list::read(Cursor::new(bytes), Schema::default(), &ListOptions::new(ListKind::Held, TODAY), |_| {});
     }
 
     #[test]
     fn no_rows_under_a_good_header_make_reading_a_list_panic(rows in "([^\\n]{0,40}\\n){0,8}") {
         let text = format!("id,surname,name,dob,passport,inn\n{rows}");
-        let options = ListOptions { carry_columns: true, ..ListOptions::new(Role::Requested, TODAY) };
+        let options = ListOptions { carry_columns: true, ..ListOptions::new(ListKind::Requested, TODAY) };
         if let Ok(list) = list::read(Cursor::new(text), Schema::default(), &options, |_| {}) {
             prop_assert_eq!(list.people.len(), list.report.people as usize);
             prop_assert!(list.people.iter().all(|person| !person.keys.is_empty()));

@@ -5,18 +5,18 @@ use std::fs::File;
 
 use identity::grade::answers;
 use identity::list::{self, ListOptions};
-use identity::{Answer, HashedIdentity, KeyClass, List, ListSizes, Role, Schema};
+use identity::{Answer, HashedIdentity, KeyClass, List, ListKind, ListSizes, Schema};
 
 const BOTH: [KeyClass; 2] = [KeyClass::Narrow, KeyClass::Wide];
 
 fn read(name: &str) -> List {
-    let role = if name.starts_with("held") {
-        Role::Held
+    let kind = if name.starts_with("held") {
+        ListKind::Held
     } else {
-        Role::Requested
+        ListKind::Requested
     };
     let path = format!("{}/../../samples/{name}.csv", env!("CARGO_MANIFEST_DIR"));
-    let options = ListOptions::new(role, jiff::civil::date(2026, 6, 1));
+    let options = ListOptions::new(kind, jiff::civil::date(2026, 6, 1));
     list::read(
         File::open(path).unwrap(),
         Schema::default(),
