@@ -188,7 +188,7 @@ impl HomeArgs {
         let key = NodeKey::generate(&mut rng);
         match key_file::create(home, &key, protection, &mut rng) {
             Ok(()) => Ok(true),
-            Err(store::Error::KeyExists { .. }) => Ok(false),
+            Err(store::Error::FileExists { .. }) => Ok(false),
             Err(e) => Err(e.into()),
         }
     }

@@ -712,22 +712,20 @@ fn the_last_officer_stays_and_the_owner_is_one_where_there_is_none() {
         ]
     });
     assert_eq!(refused, [Code::FailedPrecondition; 2]);
-    let user = crate::service::own_user();
-    node.own_role(Role::Auditor);
-    ensure_owner(node.store(), user, Timestamp::now()).unwrap();
-    let own = node
-        .store()
-        .client_with(Credential::User(user))
-        .unwrap()
-        .unwrap();
-    assert_eq!(own.role, Role::Officer);
-    let clients = node.store().clients().unwrap();
-    ensure_owner(node.store(), user + 1, Timestamp::now()).unwrap();
+    let user = Credential::User(crate::service::own_user());
+    let home = crate::service::new_home();
+    let store = crate::service::create_store(home.path());
+    let own = store.enrol("own", Role::Auditor, user, Timestamp::now());
+    ensure_owner(&store, crate::service::own_user(), Timestamp::now()).unwrap();
+    let clients = store.clients().unwrap();
+    assert_eq!(clients.len(), 1);
     assert_eq!(
-        node.store().clients().unwrap(),
-        clients,
-        "there is an officer"
+        (clients[0].number, clients[0].role),
+        (own.unwrap(), Role::Officer)
     );
+    let other = crate::service::own_user() + 1;
+    ensure_owner(&store, other, Timestamp::now()).unwrap();
+    assert_eq!(store.clients().unwrap(), clients, "there is an officer");
 }
 
 #[test]

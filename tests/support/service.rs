@@ -160,8 +160,15 @@ impl Node {
         (ClientNumber::new(number.number), link)
     }
 
+    /// Gives this user another role; another officer stands in, as a node always has one.
     pub fn own_role(&self, role: Role) {
         let own = self.own();
+        let officer = Credential::User(u32::MAX);
+        if self.store().client_with(officer).unwrap().is_none() {
+            self.store()
+                .enrol("another", Role::Officer, officer, Timestamp::now())
+                .unwrap();
+        }
         self.store()
             .change_role(own, role, Timestamp::now())
             .unwrap();

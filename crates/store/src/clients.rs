@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuch`].
+    /// [`Error::NoSuch`]; [`Error::LastOfficer`] if no officer would be left.
     pub fn change_role(
         &self,
         number: ClientNumber,
@@ -119,6 +119,9 @@ impl Store {
     ) -> Result<(), Error> {
         self.write(|tx| {
             let client = tx.client(number)?;
+            if role != Role::Officer {
+                tx.keep_an_officer(number)?;
+            }
             tx.put_client(&Client { role, ..client })?;
             let event = Event::RoleChanged {
                 client: number,
@@ -132,10 +135,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuch`].
+    /// [`Error::NoSuch`]; [`Error::LastOfficer`] if no officer would be left.
     pub fn remove_client(&self, number: ClientNumber, now: Timestamp) -> Result<(), Error> {
         self.write(|tx| {
             tx.client(number)?;
+            tx.keep_an_officer(number)?;
             tx.execute("UPDATE client SET active = 0 WHERE id = ?", [number])?;
             tx.append(now, &Event::ClientRemoved { client: number })
                 .map(drop)
@@ -196,6 +200,17 @@ impl Tx<'_> {
             self.open_client(number, &sealed)
         })
         .collect()
+    }
+
+    /// Refuses to take the last officer: nobody could do anything on the node any more. To be asked in
+    /// the transaction that takes the officer, or two at once would each see the other.
+    fn keep_an_officer(&self, client: ClientNumber) -> Result<(), Error> {
+        let clients = self.clients()?;
+        let mut officers = clients.iter().filter(|client| client.role == Role::Officer);
+        match (officers.next(), officers.next()) {
+            (Some(last), None) if last.number == client => Err(Error::LastOfficer),
+            _ => Ok(()),
+        }
     }
 
     fn put_client(&self, client: &Client) -> Result<(), Error> {
@@ -276,8 +291,70 @@ mod tests {
             (two, Role::Auditor, "Ivan")
         );
         assert_eq!(store.client_with(Credential::User(0)).unwrap(), None);
+        let other = Credential::User(1001);
+        store.enrol("Maria", Role::Officer, other, now()).unwrap();
         store.remove_client(one, now()).unwrap();
         assert_eq!(store.client_with(officer).unwrap(), None);
-        assert_eq!(store.clients().unwrap().len(), 1);
+        assert_eq!(store.clients().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_last_officer_is_neither_removed_nor_given_another_role() {
+        let home = Home::new();
+        let store = home.create();
+        let enrol = |user, role| store.enrol("x", role, Credential::User(user), now());
+        let officer = enrol(1, Role::Officer).unwrap();
+        let clerk = enrol(2, Role::Clerk).unwrap();
+        let heads = store.audit_head().unwrap();
+        assert!(matches!(
+            store.remove_client(officer, now()),
+            Err(Error::LastOfficer)
+        ));
+        for role in [Role::Clerk, Role::Auditor] {
+            let refused = store.change_role(officer, role, now());
+            assert!(matches!(refused, Err(Error::LastOfficer)));
+        }
+        assert_eq!(store.audit_head().unwrap(), heads, "nothing was changed");
+        store.change_role(officer, Role::Officer, now()).unwrap();
+        store.remove_client(clerk, now()).unwrap();
+        let other = enrol(3, Role::Officer).unwrap();
+        store.change_role(officer, Role::Clerk, now()).unwrap();
+        assert!(matches!(
+            store.remove_client(other, now()),
+            Err(Error::LastOfficer)
+        ));
+    }
+
+    /// Each thread waits for the other before its transaction, so that a count of officers made before it
+    /// has seen both.
+    #[test]
+    fn of_two_officers_taken_at_once_one_stays() {
+        for removed in [[true, true], [true, false], [false, false]] {
+            let home = Home::new();
+            let store = home.create();
+            let officers = [1, 2].map(|user| {
+                let credential = Credential::User(user);
+                store.enrol("x", Role::Officer, credential, now()).unwrap()
+            });
+            store.meet_before_each_write(2);
+            let take = |one: usize| match removed[one] {
+                true => store.remove_client(officers[one], now()),
+                false => store.change_role(officers[one], Role::Clerk, now()),
+            };
+            let taken = std::thread::scope(|threads| {
+                let first = threads.spawn(|| take(0));
+                [take(1), first.join().unwrap()]
+            });
+            assert!(
+                matches!(
+                    taken,
+                    [Ok(()), Err(Error::LastOfficer)] | [Err(Error::LastOfficer), Ok(())]
+                ),
+                "{taken:?}"
+            );
+            let clients = store.clients().unwrap();
+            let officers = clients.iter().filter(|client| client.role == Role::Officer);
+            assert_eq!(officers.count(), 1);
+        }
     }
 }

@@ -40,6 +40,8 @@ pub struct Store {
     key: Arc<NodeKey>,
     home: PathBuf,
     _lock: File,
+    #[cfg(test)]
+    meeting: Mutex<Option<Arc<std::sync::Barrier>>>,
 }
 
 /// One transaction.
@@ -185,6 +187,20 @@ impl Store {
         self.data_key.as_bytes()
     }
 
+    /// From now on, `threads` threads wait for each other before each of their transactions that write.
+    #[cfg(test)]
+    pub(super) fn meet_before_each_write(&self, threads: usize) {
+        *self.meeting.lock().unwrap() = Some(Arc::new(std::sync::Barrier::new(threads)));
+    }
+
+    #[cfg(test)]
+    fn meet(&self) {
+        let meeting = self.meeting.lock().unwrap().clone();
+        if let Some(barrier) = meeting {
+            barrier.wait();
+        }
+    }
+
     /// The home directory it is in.
     pub fn home(&self) -> &Path {
         &self.home
@@ -211,6 +227,8 @@ impl Store {
             key,
             home: home.into(),
             _lock: lock,
+            #[cfg(test)]
+            meeting: Mutex::default(),
         })
     }
 
@@ -219,6 +237,8 @@ impl Store {
         &self,
         work: impl FnOnce(&Tx) -> Result<T, E>,
     ) -> Result<T, E> {
+        #[cfg(test)]
+        self.meet();
         let mut database = self.connection();
         let tx = database
             .transaction_with_behavior(TransactionBehavior::Immediate)

@@ -84,7 +84,7 @@ pub fn load(home: &Path) -> Result<Option<StoredKey>, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::KeyExists`] if there is one already: it is never overwritten.
+/// [`Error::FileExists`] if there is one already: it is never overwritten.
 pub fn create(
     home: &Path,
     key: &NodeKey,
@@ -463,7 +463,7 @@ sum 22ed7606ffd03165\n\
 
         let other = NodeKey::from_seed(&[1; 32]);
         let refused = create(&home, &other, Protection::Plain, &mut rng);
-        assert!(matches!(refused, Err(Error::KeyExists { .. })));
+        assert!(matches!(refused, Err(Error::FileExists { .. })));
         assert_eq!(fs::read(home.join(KEY_FILE)).unwrap(), written);
         assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "nothing left over");
     }

@@ -80,7 +80,7 @@ pub enum Error {
     #[error("{} is not an ordinary file (a link or a device, say)", .path.display())]
     NotAFile { path: PathBuf },
     #[error("{} exists already and is never overwritten", .path.display())]
-    KeyExists { path: PathBuf },
+    FileExists { path: PathBuf },
     #[error("{}: {fault}", .path.display())]
     KeyFile { path: PathBuf, fault: KeyFault },
     #[error("{}: {fault}", .path.display())]
@@ -126,7 +126,7 @@ pub enum Error {
     Altered { table: &'static str },
     #[error("the store belongs to another node than the key")]
     OtherNode,
-    /// The same for every reason: another passphrase, or an altered slot.
+    /// A wrong passphrase and tampering are not told apart, on purpose: see [`WRONG_PASSPHRASE_DELAY`].
     #[error("wrong passphrase (or somebody altered the store)")]
     WrongPassphrase,
     #[error("the disk is full; nothing was changed")]
@@ -151,6 +151,8 @@ pub enum Error {
         what: &'static str,
         why: &'static str,
     },
+    #[error("the client is the last officer; enrol another first")]
+    LastOfficer,
     #[error("{what} is longer than {max}")]
     TooLong { what: &'static str, max: usize },
     #[error("line {line}: the record id came before in the same list")]

@@ -4,6 +4,7 @@
 //! between. Unix permissions only: access control lists show in the group bits and are refused
 //! with them.
 
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -131,27 +132,31 @@ pub(super) fn check_dir(dir: &Path) -> Result<(), Error> {
 
 /// Puts a new file of mode 0600 at `path`, whole or not at all, also across a loss of power.
 ///
-/// A crash may leave a file `.identity.key.…` of mode 0600 beside it, which nothing reads.
+/// A crash may leave a file of mode 0600 beside it, its name between two points and something random
+/// after it (`.identity.key.Xq3f7A`, say), which nothing reads.
 ///
 /// # Errors
 ///
-/// [`Error::KeyExists`] if anything has that name already, which then stays as it is.
+/// [`Error::FileExists`] if anything has that name already, which then stays as it is.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), Error> {
     let written = write_beside(path, content)?;
     written
         .persist_noclobber(path)
         .map_err(|e| match e.error.kind() {
-            io::ErrorKind::AlreadyExists => Error::KeyExists { path: path.into() },
+            io::ErrorKind::AlreadyExists => Error::FileExists { path: path.into() },
             _ => failed("write", path, e.error),
         })?;
     sync_dir(parent(path))
 }
 
-/// A file with `content`, on disk and of mode 0600, in the directory of `path`.
+/// A file with `content`, on disk and of mode 0600, in the directory of `path` and called after it.
 fn write_beside(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
     let doing = |e| failed("write", path, e);
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
     let mut file = tempfile::Builder::new()
-        .prefix(".identity.key.")
+        .prefix(&prefix)
         .tempfile_in(parent(path))
         .map_err(doing)?;
     let only_owner = Permissions::from_mode(0o600);
@@ -318,5 +323,33 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
         doing,
         path: path.into(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_file_is_called_after_the_file_that_it_becomes() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["identity.key", "0123.match", "settlements.sqlite"] {
+            let written = write_beside(&dir.path().join(name), b"x").unwrap();
+            let beside = written.path().file_name().unwrap().to_string_lossy();
+            assert!(beside.starts_with(&format!(".{name}.")), "{beside}");
+            assert_eq!(written.path().parent(), Some(dir.path()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_reported_as_what_it_is_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settlements.sqlite");
+        write_new(&path, b"one").unwrap();
+        let refused = write_new(&path, b"two").unwrap_err();
+        assert!(!refused.to_string().contains("key"), "{refused}");
+        assert!(matches!(refused, Error::FileExists { .. }));
+        assert_eq!(read(&path, 9).unwrap().unwrap().as_slice(), b"one");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

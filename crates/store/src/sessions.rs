@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -27,6 +27,9 @@ use protocol::SignedState;
 use protocol::agreement::SignedAgreement;
 use protocol::release::{Receipt, Release};
 use protocol::{ByClass, Ceiling, Role, SessionId};
+
+/// What [`SessionInfo`] is made from.
+const SELECT_SESSION: &str = "SELECT id, peer, started_ms, ended_ms, state, sealed FROM session";
 
 const COMMITTED: i64 = 1;
 const SIGNED: i64 = 2;
@@ -349,6 +352,34 @@ impl Store {
         self.read(|tx| tx.session_infos("WHERE state = 2 ORDER BY id", None))
     }
 
+    /// The last session that this peer answered, itself or through the mediator.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Altered`] and those of the database.
+    pub fn last_answered(&self, peer: PeerNumber) -> Result<Option<SessionInfo>, Error> {
+        self.read(|tx| {
+            // How a session ended is sealed, so that rows are opened, the newest first, until one fits.
+            let mut query = tx.prepare_cached(&format!(
+                "{SELECT_SESSION} WHERE peer = ? AND state = ? ORDER BY id DESC"
+            ))?;
+            let mut rows = query.query(params![peer, ENDED])?;
+            while let Some(row) = rows.next()? {
+                let info = tx.session_info(row)?;
+                if matches!(
+                    info.stage,
+                    Stage::Ended {
+                        outcome: Outcome::Answered | Outcome::Settled,
+                        ..
+                    }
+                ) {
+                    return Ok(Some(info));
+                }
+            }
+            Ok(None)
+        })
+    }
+
     /// The last `count` sessions, the newest first.
     ///
     /// # Errors
@@ -467,37 +498,40 @@ impl Tx<'_> {
         which: &'static str,
         count: Option<u32>,
     ) -> Result<Vec<SessionInfo>, Error> {
-        let mut query = self.prepare_cached(&format!(
-            "SELECT id, peer, started_ms, ended_ms, state, sealed FROM session {which}"
-        ))?;
+        let mut query = self.prepare_cached(&format!("{SELECT_SESSION} {which}"))?;
         let mut rows = query.query(rusqlite::params_from_iter(count))?;
         let mut infos = Vec::new();
         while let Some(row) = rows.next()? {
-            let (number, state) = (row.get(0)?, row.get(4)?);
-            let kept = self.open_session(number, state, &row.get::<_, Vec<u8>>(5)?)?;
-            let ended: Option<i64> = row.get(3)?;
-            let stage = match (state, ended, kept.outcome) {
-                (COMMITTED, None, None) => Stage::Committed,
-                (SIGNED, None, None) => Stage::Signed,
-                (ENDED, Some(at_ms), Some(outcome)) => Stage::Ended {
-                    at: from_ms(at_ms)?,
-                    outcome,
-                    blame: kept.blame,
-                },
-                _ => return Err(Error::DamagedStore),
-            };
-            let started = from_ms(row.get(2)?)?;
-            infos.push(SessionInfo {
-                number,
-                peer: row.get(1)?,
-                started,
-                asked_at: kept.asked_at.unwrap_or(started),
-                id: kept.id.as_deref().map(session_id).transpose()?,
-                mediator: kept.mediator,
-                stage,
-            });
+            infos.push(self.session_info(row)?);
         }
         Ok(infos)
+    }
+
+    /// Opens a row of [`SELECT_SESSION`].
+    fn session_info(&self, row: &Row) -> Result<SessionInfo, Error> {
+        let (number, state) = (row.get(0)?, row.get(4)?);
+        let kept = self.open_session(number, state, &row.get::<_, Vec<u8>>(5)?)?;
+        let ended: Option<i64> = row.get(3)?;
+        let stage = match (state, ended, kept.outcome) {
+            (COMMITTED, None, None) => Stage::Committed,
+            (SIGNED, None, None) => Stage::Signed,
+            (ENDED, Some(at_ms), Some(outcome)) => Stage::Ended {
+                at: from_ms(at_ms)?,
+                outcome,
+                blame: kept.blame,
+            },
+            _ => return Err(Error::DamagedStore),
+        };
+        let started = from_ms(row.get(2)?)?;
+        Ok(SessionInfo {
+            number,
+            peer: row.get(1)?,
+            started,
+            asked_at: kept.asked_at.unwrap_or(started),
+            id: kept.id.as_deref().map(session_id).transpose()?,
+            mediator: kept.mediator,
+            stage,
+        })
     }
 }
 

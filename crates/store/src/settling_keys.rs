@@ -41,7 +41,7 @@ impl EpochKey {
 /// Keeps a new key.
 ///
 /// # Errors
-/// Those of the file; [`Error::KeyExists`] if it is there already.
+/// Those of the file; [`Error::FileExists`] if it is there already.
 pub fn create(
     home: &Path,
     seal: &HomeSeal,

@@ -21,7 +21,6 @@ use store::approvals::ApprovalState;
 use store::audit::Head;
 use store::audit::export::ExportError;
 use store::budget::Direction;
-use store::clients::Role;
 use store::{self, ClientNumber, PeerNumber, QueryNumber, SessionNumber, Store};
 use wire::control::{self as pb, Control, Header, Malformed};
 
@@ -147,13 +146,8 @@ impl Control for Desk {
         let request = request.into_inner();
         let number = ClientNumber::new(request.number);
         let role = forms::role(request.role).map_err(malformed)?;
-        self.change(move |store| {
-            if role != Role::Officer {
-                keep_an_officer(store, number)?;
-            }
-            store.change_role(number, role, Timestamp::now())
-        })
-        .await?;
+        self.change(move |store| store.change_role(number, role, Timestamp::now()))
+            .await?;
         Ok(Response::new(pb::ChangeRoleReply {}))
     }
 
@@ -162,11 +156,8 @@ impl Control for Desk {
         request: Request<pb::RemoveClientRequest>,
     ) -> Answered<pb::RemoveClientReply> {
         let number = ClientNumber::new(request.into_inner().number);
-        self.change(move |store| {
-            keep_an_officer(store, number)?;
-            store.remove_client(number, Timestamp::now())
-        })
-        .await?;
+        self.change(move |store| store.remove_client(number, Timestamp::now()))
+            .await?;
         self.0.look_at_keys().await?;
         Ok(Response::new(pb::RemoveClientReply {}))
     }
@@ -546,19 +537,6 @@ fn is_answered(update: &pb::QueryUpdate) -> bool {
     !update.peers.is_empty() && peers.all(|peer| peer.answered_ms.is_some())
 }
 
-/// Refuses to take the last officer: nobody could do anything on the node any more.
-fn keep_an_officer(store: &Store, client: ClientNumber) -> Result<(), store::Error> {
-    let clients = store.clients()?;
-    let mut officers = clients.iter().filter(|client| client.role == Role::Officer);
-    match (officers.next(), officers.next()) {
-        (Some(last), None) if last.number == client => Err(store::Error::WrongState {
-            what: "the client",
-            why: "it is the last officer; enrol another first",
-        }),
-        _ => Ok(()),
-    }
-}
-
 fn at_most(count: u32, (max, default): (u32, u32)) -> u32 {
     match count {
         0 => default,
@@ -603,7 +581,7 @@ pub(super) fn status(error: store::Error) -> Status {
     match error {
         Error::NoSuch { .. } => Status::not_found(text),
         Error::Exists { .. } => Status::already_exists(text),
-        Error::WrongState { .. } => Status::failed_precondition(text),
+        Error::WrongState { .. } | Error::LastOfficer => Status::failed_precondition(text),
         Error::TooLong { .. } | Error::RecordTwice { .. } | Error::Policy(_) => {
             Status::invalid_argument(text)
         }
@@ -619,7 +597,7 @@ pub(super) fn status(error: store::Error) -> Status {
         | Error::DirectoryOpenToOthers { .. }
         | Error::OwnedBySomebodyElse { .. }
         | Error::NotAFile { .. }
-        | Error::KeyExists { .. }
+        | Error::FileExists { .. }
         | Error::KeyFile { .. }
         | Error::PassphraseFile { .. }
         | Error::NotOurs { .. }

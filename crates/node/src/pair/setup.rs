@@ -11,7 +11,6 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::OwnedRwLockReadGuard;
 
-use super::Kept;
 use super::ending::{Found, Ran};
 use crate::asking::{self, Asking};
 use crate::handle::{Doing, Handle};
@@ -22,12 +21,9 @@ use protocol::session::{self, Persist, Progress, Session};
 use protocol::{self, ListKind, PreparedTable, Role};
 use store::peers::Peer;
 use store::prepared::Fit;
-use store::sessions::{End, Stage, Start};
+use store::sessions::{End, Start};
 use store::{self, ApprovalNumber, PeerNumber, SessionNumber};
 use transport::{self, Duplex, Limits, PinnedTls, call_over, connect, dial_through};
-
-/// Sessions of the past in which the last with this peer is looked for.
-const SESSIONS_LOOKED_AT: u32 = 1000;
 
 /// What a session begins with.
 pub(super) struct Begun {
@@ -364,14 +360,7 @@ pub(super) fn left_by_the_last(
 ) -> Result<(Option<Timestamp>, bool), Trouble> {
     let store = handle.store();
     let policy = store.peer(peer)?.entry.policy;
-    let sessions = store.sessions(SESSIONS_LOOKED_AT)?;
-    let last = sessions.into_iter().find_map(|info| match info.stage {
-        Stage::Ended {
-            outcome: Kept::Answered | Kept::Settled,
-            ..
-        } if info.peer == peer => Some(info.started),
-        _ => None,
-    });
+    let last = store.last_answered(peer)?.map(|info| info.started);
     let wanted =
         policy.on_demand && policy.schedule_s.is_none() && !store.queries_to_ask(peer)?.is_empty();
     Ok((last, wanted))

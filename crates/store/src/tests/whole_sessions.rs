@@ -234,6 +234,60 @@ fn the_budget_bounds_sessions_and_a_refused_one_spends_nothing() {
     assert_eq!(ready.store.prepared_count(&ready.fit).unwrap(), 5);
 }
 
+/// The other peer's sessions, those that run, and those that came to nothing do not count.
+#[test]
+fn the_last_session_that_a_peer_answered_is_found_for_that_peer_alone() {
+    let ready = Ready::new();
+    let store = &ready.store;
+    let other = store.add_peer(&peer_entry(2), now()).unwrap();
+    let at = |second: i64| Timestamp::from_second(now().as_second() + second).unwrap();
+    let run = |second, ended: Option<Outcome>| {
+        let (table, _) = store.reserve_prepared(&ready.fit).unwrap().unwrap();
+        let policy = store.peer(ready.peer()).unwrap().entry.policy;
+        let start = Start {
+            peer: ready.peer(),
+            role: Role::Initiator,
+            table,
+            answered: four(),
+            asked: four(),
+            approval: None,
+            mediator: None,
+            policy,
+            asked_at: now(),
+        };
+        let session = store.start_session(&start, at(second)).unwrap();
+        if let Some(outcome) = ended {
+            let end = End {
+                outcome,
+                blame: None,
+                ..cut_off()
+            };
+            store.end_session(session, &end, at(second + 1)).unwrap();
+        }
+        session
+    };
+    let mut entry = store.peer(ready.peer()).unwrap().entry;
+    entry.policy.narrow.budget.elements = 1000;
+    store.change_peer(ready.peer(), &entry, now()).unwrap();
+    for _ in 0..5 {
+        store
+            .keep_prepared(&ready.fit, 0, &prepared(ELEMENTS))
+            .unwrap();
+    }
+    let last = || store.last_answered(ready.peer()).unwrap();
+    assert_eq!(last(), None);
+    run(0, Some(Outcome::CutOff));
+    assert_eq!(last(), None);
+    let answered = run(10, Some(Outcome::Answered));
+    assert_eq!(last().map(|info| info.number), Some(answered));
+    let settled = run(20, Some(Outcome::Settled));
+    run(30, Some(Outcome::Refused));
+    run(40, None);
+    let found = last().unwrap();
+    assert_eq!((found.number, found.started), (settled, at(20)));
+    assert_eq!(store.last_answered(other).unwrap(), None);
+}
+
 #[test]
 fn a_session_that_was_not_signed_is_cut_off_by_a_restart() {
     let ready = Ready::new();
