@@ -1,6 +1,6 @@
 //! Connections of a relay: handshake, quotas, idle limits, and the end of all when it stops.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -8,23 +8,19 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper::{Request, body::Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tonic::codegen::Service;
 
-use super::rooms::Connected;
 use super::service::Desk;
 use super::settling::Clock;
 use super::status::Meters;
 use super::{Limits, Rooms, Settling};
 use pairing::{NodeId, NodeKey};
 use store::{self, enrolled};
+use transport::server::{
+    ACCEPT_PAUSE, CallsGoingOn, ConnectionLimits, Connections, InHandshake, Stopping, serve_calls,
+};
 use transport::{self, EnrolledTls, PublicKey};
 use wire::relay::{RELAY_MESSAGE_BYTES_MAX, RelayServer};
 
@@ -33,10 +29,6 @@ use wire::relay::{RELAY_MESSAGE_BYTES_MAX, RelayServer};
 const TUNNEL_WINDOW_BYTES: u32 = 256 << 10;
 /// What may wait to be written to one connection.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
-/// Names and values of all headers of one message, uncompressed.
-const HEADERS_BYTES_MAX: u32 = 8 << 10;
-/// Pause after the operating system could not hand over a connection, for want of descriptors, say.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Between two sweeps of what is past its time.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -162,37 +154,32 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let (stopping, stopped) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut handshakes = VecDeque::new();
+    let mut connections = Connections::new(relay.limits.handshakes_max);
     let upkeep = tokio::spawn(upkeep(relay.clone()));
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    admit(&relay, stream, &mut connections, &mut handshakes, &stopped);
-                }
+                Ok((stream, _)) => connections.run_handshake(|in_handshake, stopping| {
+                    connection(relay.clone(), stream, in_handshake, stopping)
+                }),
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
-            Some(_) = connections.join_next() => {}
+            () = connections.reap() => {}
             () = &mut stop => break,
         }
     }
+    // Whoever comes from here on is refused by the operating system, and tries again.
     drop(listener);
     relay.rooms.drain();
-    let _ = stopping.send(true);
     tracing::info!(tunnels = relay.rooms.tunnels().len(), "draining");
-    let drained = timeout(drain, async {
-        while connections.join_next().await.is_some() {}
-    });
-    if drained.await.is_err() {
+    if !connections.drain(drain).await {
         tracing::warn!(
             tunnels = relay.rooms.tunnels().len(),
             "cut off at the deadline"
         );
     }
-    connections.shutdown().await;
+    connections.cut_off().await;
     upkeep.abort();
 }
 
@@ -221,40 +208,18 @@ async fn upkeep(relay: Arc<Relay>) {
     }
 }
 
-/// Starts a connection, and ends the oldest handshake when there are too many.
-fn admit(
-    relay: &Arc<Relay>,
-    stream: TcpStream,
-    connections: &mut JoinSet<()>,
-    handshakes: &mut VecDeque<(Arc<()>, AbortHandle)>,
-    stopped: &watch::Receiver<bool>,
-) {
-    // The connection's task holds the other half until its handshake is done.
-    let shaking = Arc::new(());
-    let (relay, stopped) = (relay.clone(), stopped.clone());
-    let limits = relay.limits.clone();
-    let task = connections.spawn(connection(relay, stream, shaking.clone(), stopped));
-    handshakes.retain(|(shaking, _)| Arc::strong_count(shaking) > 1);
-    handshakes.push_back((shaking, task));
-    if handshakes.len() > limits.handshakes_max
-        && let Some((_, oldest)) = handshakes.pop_front()
-    {
-        oldest.abort();
-    }
-}
-
 async fn connection(
     relay: Arc<Relay>,
     stream: TcpStream,
-    shaking: Arc<()>,
-    stopped: watch::Receiver<bool>,
+    in_handshake: InHandshake,
+    stopping: Stopping,
 ) {
     // Frames are written whole; waiting to fill a packet would only delay them.
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let secured = timeout(relay.limits.handshake, relay.tls.accept(stream)).await;
-    drop(shaking);
+    drop(in_handshake);
     let (secured, key) = match secured {
         Ok(Ok(secured)) => secured,
         Ok(Err(error)) => {
@@ -270,7 +235,8 @@ async fn connection(
     let Ok(caller) = NodeId::from_bytes(key) else {
         return;
     };
-    let counted = match relay.rooms.connect(caller) {
+    // Counted until the connection ends.
+    let _counted = match relay.rooms.connect(caller) {
         Ok(counted) => counted,
         Err(refusal) => {
             tracing::warn!(node = %caller, %refusal, "connection");
@@ -278,73 +244,33 @@ async fn connection(
         }
     };
     tracing::debug!(node = %caller, "connected");
-    calls(relay, caller, counted, secured, stopped).await;
+    calls(relay, caller, secured, stopping).await;
     tracing::debug!(node = %caller, "gone");
 }
 
-/// Serves the calls of one connection until it ends, is idle, or the relay stops.
-async fn calls<S>(
-    relay: Arc<Relay>,
-    caller: NodeId,
-    _counted: Connected,
-    secured: S,
-    mut stopped: watch::Receiver<bool>,
-) where
+/// Serves the calls of one connection until it ends, is idle, its node is removed, or the relay stops.
+async fn calls<S>(relay: Arc<Relay>, caller: NodeId, secured: S, stopping: Stopping)
+where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let busy = Arc::new(());
-    let limits = relay.limits.clone();
+    let going_on = CallsGoingOn::default();
+    let limits = ConnectionLimits {
+        stream_window_bytes: TUNNEL_WINDOW_BYTES,
+        connection_window_bytes: TUNNEL_WINDOW_BYTES,
+        send_buffer_bytes: SEND_BUFFER_BYTES,
+        calls_max: relay.limits.calls_per_connection_max,
+        keep_alive: relay.limits.keep_alive,
+        idle: relay.limits.connection_idle,
+    };
     let desk = Desk {
         relay: relay.clone(),
         caller,
-        busy: busy.clone(),
+        going_on: going_on.clone(),
     };
     let service = RelayServer::new(desk)
         .max_decoding_message_size(RELAY_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(RELAY_MESSAGE_BYTES_MAX);
-    // Held by what serves the connection, beside by the calls that go on.
-    let at_rest = Arc::strong_count(&busy);
-    let service = service_fn(move |request: Request<Incoming>| service.clone().call(request));
-    let mut connection = pin!(
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(TUNNEL_WINDOW_BYTES)
-            .initial_connection_window_size(TUNNEL_WINDOW_BYTES)
-            .max_send_buf_size(SEND_BUFFER_BYTES)
-            .max_header_list_size(HEADERS_BYTES_MAX)
-            .max_concurrent_streams(limits.calls_per_connection_max)
-            .keep_alive_interval(limits.keep_alive)
-            .keep_alive_timeout(limits.keep_alive)
-            .serve_connection(TokioIo::new(secured), service)
-    );
-    let mut looks = interval(limits.connection_idle);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks.tick().await;
-    let mut told = false;
-    loop {
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = looks.tick() => {
-                let resting = Arc::strong_count(&busy) <= at_rest;
-                // One that was told, and neither left nor called, may be sending a byte now and then.
-                if !relay.admits(caller.as_bytes()) || (resting && told) {
-                    return;
-                }
-                if resting {
-                    connection.as_mut().graceful_shutdown();
-                    told = true;
-                }
-            }
-            () = told_to_stop(&mut stopped) => {
-                connection.as_mut().graceful_shutdown();
-                // Calls that go on may end by themselves; the drain's deadline bounds them.
-                let _ = connection.as_mut().await;
-                return;
-            }
-        }
-    }
-}
-
-async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    let answer = move |request| service.clone().call(request);
+    let is_let_in = || relay.admits(caller.as_bytes());
+    serve_calls(secured, &limits, &going_on, is_let_in, stopping, answer).await;
 }

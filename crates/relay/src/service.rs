@@ -16,6 +16,7 @@ use super::{Refusal, settling};
 use pairing::NodeId;
 use protocol::agreement::SignedAgreement;
 use protocol::verdict::Answer;
+use transport::server::{CallGoingOn, CallsGoingOn};
 use wire::relay::{
     self, ClaimRequest, Frame, Piece, Reply, SettleRequest, TimeReply, TimeRequest, VerdictReply,
 };
@@ -25,8 +26,8 @@ use wire::relay::{
 pub(super) struct Desk {
     pub(super) relay: Arc<Relay>,
     pub(super) caller: NodeId,
-    /// Held by every call that goes on, so that an idle connection is known.
-    pub(super) busy: Arc<()>,
+    /// Counts the connection's calls, so that an idle one is known.
+    pub(super) going_on: CallsGoingOn,
 }
 
 type Frames = mpsc::Sender<Result<Frame, Status>>;
@@ -42,8 +43,9 @@ impl relay::Relay for Desk {
     ) -> Result<Response<Self::ListenStream>, Status> {
         let (peer, mut incoming, outgoing, frames) = self.opened(request).await?;
         let (wait, joined) = self.relay.rooms.wait(self.caller, peer)?;
-        let desk = self.clone();
+        let (desk, going_on) = (self.clone(), self.going_on.begin());
         tokio::spawn(async move {
+            let _going_on = going_on;
             let joining = tokio::select! {
                 joining = joined => joining.map_err(|_| desk.dismissal()),
                 // Nothing may come before the two are joined.
@@ -133,7 +135,7 @@ impl Desk {
         let (outgoing, frames) = mpsc::channel(FRAMES_WAITING_MAX);
         let frames = Counted {
             frames: ReceiverStream::new(frames),
-            _busy: self.busy.clone(),
+            _going_on: self.going_on.begin(),
         };
         Ok((peer, incoming, outgoing, Box::pin(frames)))
     }
@@ -145,9 +147,9 @@ impl Desk {
         decide: impl FnOnce(&settling::Settling) -> Reply + Send + 'static,
     ) -> Result<Response<VerdictReply>, Status> {
         self.relay.rooms.ask(self.caller)?;
-        let (relay, busy) = (self.relay.clone(), self.busy.clone());
+        let (relay, going_on) = (self.relay.clone(), self.going_on.begin());
         let decided = tokio::task::spawn_blocking(move || {
-            let _busy = busy;
+            let _going_on = going_on;
             decide(&relay.settling)
         });
         let reply = decided
@@ -178,7 +180,7 @@ impl Desk {
 /// Frames on their way to a caller, which keep its connection from counting as idle.
 struct Counted {
     frames: ReceiverStream<Result<Frame, Status>>,
-    _busy: Arc<()>,
+    _going_on: CallGoingOn,
 }
 
 impl tokio_stream::Stream for Counted {

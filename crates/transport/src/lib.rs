@@ -15,6 +15,7 @@ mod duplex;
 mod grpc;
 mod link;
 mod meter;
+pub mod server;
 mod tls;
 mod tunnel;
 

@@ -1,28 +1,23 @@
 //! The socket and the listener, and the connections that come there.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper::{Request, body::Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::gate::{Counted, Gate};
+use super::gate::Gate;
 use super::{ControlConfig, Error};
 use crate::handle::Handle;
 use pairing::NodeId;
 use store::clients::Credential;
+use transport::server::{
+    ACCEPT_PAUSE, CallsGoingOn, ConnectionLimits, Connections, InHandshake, Stopping, serve_calls,
+};
 use transport::{self, EnrolledTls, PublicKey};
 
 /// What a client may send of one call before it is read.
@@ -31,10 +26,6 @@ const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 /// What may wait to be written to one call.
 const SEND_BUFFER_BYTES: usize = 512 << 10;
-/// Names and values of all headers of one message, uncompressed.
-const HEADERS_BYTES_MAX: u32 = 8 << 10;
-/// Pause after the operating system could not hand over a connection, for want of descriptors, say.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The control service, bound and ready to serve.
 pub struct Control {
@@ -90,36 +81,29 @@ impl Control {
 
     /// Serves until `stop`; calls that go on then have [`drain`](super::ControlLimits::drain) to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let (stopping, stopped) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let mut handshakes = VecDeque::new();
+        let mut connections = Connections::new(self.gate.limits.handshakes_max);
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
                 accepted = self.socket.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (gate, stopped) = (self.gate.clone(), stopped.clone());
-                        connections.spawn(local(gate, stream, stopped));
+                        connections.run(|stopping| local(self.gate.clone(), stream, stopping));
                     }
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
                 accepted = accept(self.remote.as_ref()) => match accepted {
-                    Ok((stream, tls)) => {
-                        admit(&self.gate, stream, tls, &mut connections, &mut handshakes, &stopped);
-                    }
+                    Ok((stream, tls)) => connections.run_handshake(|in_handshake, stopping| {
+                        remote(self.gate.clone(), stream, tls, in_handshake, stopping)
+                    }),
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
-                Some(_) = connections.join_next() => {}
+                () = connections.reap() => {}
                 () = &mut stop => break,
             }
         }
         self.socket.remove();
-        let _ = stopping.send(true);
-        let drained = timeout(self.gate.limits.drain, async {
-            while connections.join_next().await.is_some() {}
-        });
-        let _ = drained.await;
-        connections.shutdown().await;
+        connections.drain(self.gate.limits.drain).await;
+        connections.cut_off().await;
         self.gate.write_refusals().await;
     }
 }
@@ -177,35 +161,13 @@ async fn accept(remote: Option<&Remote>) -> std::io::Result<(TcpStream, Enrolled
     }
 }
 
-/// Starts a connection from another machine, and ends the oldest handshake when there are too many.
-fn admit(
-    gate: &Arc<Gate>,
-    stream: TcpStream,
-    tls: EnrolledTls,
-    connections: &mut JoinSet<()>,
-    handshakes: &mut VecDeque<(Arc<()>, AbortHandle)>,
-    stopped: &watch::Receiver<bool>,
-) {
-    // The connection's task holds the other half until its handshake is done.
-    let shaking = Arc::new(());
-    let (held, guests, stops) = (shaking.clone(), gate.clone(), stopped.clone());
-    let task = connections.spawn(remote(guests, stream, tls, held, stops));
-    handshakes.retain(|(shaking, _)| Arc::strong_count(shaking) > 1);
-    handshakes.push_back((shaking, task));
-    if handshakes.len() > gate.limits.handshakes_max
-        && let Some((_, oldest)) = handshakes.pop_front()
-    {
-        oldest.abort();
-    }
-}
-
-async fn local(gate: Arc<Gate>, stream: UnixStream, stopped: watch::Receiver<bool>) {
+async fn local(gate: Arc<Gate>, stream: UnixStream, stopping: Stopping) {
     let Ok(caller) = stream.peer_cred() else {
         return;
     };
     let caller = Credential::User(caller.uid());
-    if let Some(counted) = gate.connect(caller) {
-        calls(gate, caller, true, counted, stream, stopped).await;
+    if let Some(_counted) = gate.connect(caller) {
+        calls(gate, caller, true, stream, stopping).await;
     }
 }
 
@@ -213,14 +175,14 @@ async fn remote(
     gate: Arc<Gate>,
     stream: TcpStream,
     tls: EnrolledTls,
-    shaking: Arc<()>,
-    stopped: watch::Receiver<bool>,
+    in_handshake: InHandshake,
+    stopping: Stopping,
 ) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let secured = timeout(gate.limits.handshake, tls.accept(stream)).await;
-    drop(shaking);
+    drop(in_handshake);
     let (secured, key) = match secured {
         Ok(Ok(secured)) => secured,
         Ok(Err(transport::Error::WrongKey { .. })) => {
@@ -233,8 +195,8 @@ async fn remote(
         return;
     };
     let caller = Credential::Key(id);
-    if let Some(counted) = gate.connect(caller) {
-        calls(gate, caller, false, counted, secured, stopped).await;
+    if let Some(_counted) = gate.connect(caller) {
+        calls(gate, caller, false, secured, stopping).await;
     }
 }
 
@@ -243,59 +205,25 @@ async fn calls<S>(
     gate: Arc<Gate>,
     caller: Credential,
     is_local: bool,
-    _counted: Counted,
     stream: S,
-    mut stopped: watch::Receiver<bool>,
+    stopping: Stopping,
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let busy = Arc::new(());
-    let limits = gate.limits.clone();
-    let (held, at_gate) = (busy.clone(), gate.clone());
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (gate, busy) = (at_gate.clone(), held.clone());
-        async move {
-            Ok::<_, std::convert::Infallible>(gate.call(caller, is_local, busy, request).await)
-        }
-    });
-    // Held here and by the service, beside by the calls that go on.
-    let at_rest = Arc::strong_count(&busy);
-    let mut connection = pin!(
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_send_buf_size(SEND_BUFFER_BYTES)
-            .max_header_list_size(HEADERS_BYTES_MAX)
-            .max_concurrent_streams(limits.calls_per_connection_max)
-            .keep_alive_interval(limits.keep_alive)
-            .keep_alive_timeout(limits.keep_alive)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    let mut looks = interval(limits.connection_idle);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks.tick().await;
-    let mut told = false;
-    loop {
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = looks.tick() => {
-                if Arc::strong_count(&busy) <= at_rest {
-                    if told { return; }
-                    connection.as_mut().graceful_shutdown();
-                    told = true;
-                }
-            }
-            () = told_to_stop(&mut stopped) => {
-                connection.as_mut().graceful_shutdown();
-                // Calls that go on may end by themselves; the drain's deadline bounds them.
-                let _ = connection.as_mut().await;
-                return;
-            }
-        }
-    }
-}
-
-async fn told_to_stop(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    let limits = ConnectionLimits {
+        stream_window_bytes: STREAM_WINDOW_BYTES,
+        connection_window_bytes: CONNECTION_WINDOW_BYTES,
+        send_buffer_bytes: SEND_BUFFER_BYTES,
+        calls_max: gate.limits.calls_per_connection_max,
+        keep_alive: gate.limits.keep_alive,
+        idle: gate.limits.connection_idle,
+    };
+    let going_on = CallsGoingOn::default();
+    let counts = going_on.clone();
+    let answer = move |request| {
+        let (gate, going_on) = (gate.clone(), counts.begin());
+        async move { Ok(gate.call(caller, is_local, going_on, request).await) }
+    };
+    // Whether a client is still one, and what it may do, is read with every call.
+    serve_calls(stream, &limits, &going_on, || true, stopping, answer).await;
 }

@@ -24,6 +24,7 @@ use store::audit::Event;
 use store::clients::{Client, Credential};
 use store::{self, ClientNumber, Store};
 use transport::PublicKey;
+use transport::server::CallGoingOn;
 use wire::control::{
     CONTROL_DESCRIPTOR, CONTROL_MESSAGE_BYTES_MAX, CONTROL_SERVICE, ControlServer,
 };
@@ -113,12 +114,12 @@ impl Gate {
         self: &Arc<Self>,
         caller: Credential,
         is_local: bool,
-        busy: Arc<()>,
+        going_on: CallGoingOn,
         request: Request<Incoming>,
     ) -> Response<Held> {
         let held = |permits| Permits {
             _permits: permits,
-            _busy: busy,
+            _going_on: going_on,
         };
         let max = self.limits.calls_per_client_max;
         let permits = self.calls.clone().try_acquire_owned().ok();
@@ -424,7 +425,7 @@ const EXPLORER_REQUEST_BYTES_MAX: usize = 16 << 10;
 /// What counts as long as an answer is on its way.
 struct Permits {
     _permits: Option<(OwnedSemaphorePermit, Counted)>,
-    _busy: Arc<()>,
+    _going_on: CallGoingOn,
 }
 
 /// An answer on its way to a client.
