@@ -5,10 +5,9 @@ use serde_json::json;
 
 use super::node_link::{NodeArgs, strange};
 use super::{Exit, Failure, output, table};
+use admin::{Client, Credential, Role};
 use node::control::forms;
-use node::control::roles::role_name;
 use pairing::NodeId;
-use store::clients::{Client, Credential, Role};
 use wire::control as pb;
 
 /// Say who may use a running node, as clerk, officer or auditor
@@ -138,7 +137,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 role: forms::role_number(args.role.into()),
             };
             node.ask(node.calls().change_role(request))?;
-            let role = role_name(args.role.into());
+            let role = Role::from(args.role).name();
             output::print(&format!("Client {} is {role} now.", args.number))?;
             Ok(Exit::Clean)
         }
@@ -170,7 +169,7 @@ fn enrol(args: &EnrolArgs) -> Result<Exit, Failure> {
         credential: Some(forms::credential_form(credential)),
     };
     let number = node.ask(node.calls().enrol_client(request))?.number;
-    let role = role_name(args.role.into());
+    let role = Role::from(args.role).name();
     output::print(&format!(
         "{} is enrolled as {role}, number {number}.",
         args.name
@@ -191,7 +190,7 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
         let client = |client: &Client| {
             json!({
                 "number": client.number.number(), "name": client.name,
-                "role": role_name(client.role), "credential": known_by(client),
+                "role": client.role.name(), "credential": known_by(client),
             })
         };
         let clients: Vec<_> = clients.iter().map(client).collect();
@@ -203,7 +202,7 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
         shown.add_row([
             client.number.to_string(),
             table::printable(&client.name),
-            role_name(client.role).to_owned(),
+            client.role.name().to_owned(),
             known_by(client),
         ]);
     }

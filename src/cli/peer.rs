@@ -6,11 +6,11 @@ use serde_json::json;
 use super::node_link::{NodeArgs, NodeLink, strange};
 use super::terms::ceiling;
 use super::{Exit, Failure, output, table};
+use admin::policy::{Approval, Budget, ClassPolicy, Sizes};
+use admin::{PeerEntry, Policy};
 use node::control::forms;
 use pairing::NodeId;
 use protocol::CEILING_MAX;
-use store::peers::PeerEntry;
-use store::policy::{Approval, Budget, ClassPolicy, Policy, Sizes};
 use wire::control as pb;
 
 /// The wide class has about two and a half times as many keys a person as the narrow one; sizes are powers of four.

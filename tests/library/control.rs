@@ -9,17 +9,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::service::{Node, answers, batch, end, header, part, person, start};
+use admin::{Credential, Policy, Role};
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use identity::Answer;
 use jiff::Timestamp;
-use node::control::roles::{CALLS, role_name};
+use node::control::roles::CALLS;
 use node::control::{Control, ControlConfig, ControlLimits, ensure_owner};
 use protocol::ListKind;
 use store::audit::Event;
-use store::clients::{Credential, Role};
-use store::policy::Policy;
 use tonic::{Code, Status};
 use transport::ControlLink;
 use wire::control as pb;
@@ -169,12 +168,12 @@ fn every_call_asks_for_the_role_that_the_table_in_the_docs_gives() {
         for role in ROLES {
             node.own_role(role);
             let (code, _) = node.runtime.block_on(call_raw(&node.socket(), &path, &[]));
-            let allowed = table[call].iter().any(|name| name == role_name(role));
+            let allowed = table[call].iter().any(|name| name == role.name());
             assert_eq!(
                 code != Code::PermissionDenied,
                 allowed,
                 "{call} by {}: {code:?}",
-                role_name(role)
+                role.name()
             );
         }
         let own = node.own();
@@ -579,7 +578,7 @@ fn a_query_is_watched_until_every_peer_has_answered_and_then_has_its_results() {
     );
     let (_, clerk) = node.enrol(11, Role::Clerk);
     let number = submit(&node, &clerk, &[1, 2, 3]).unwrap();
-    let query = store::QueryNumber::new(number);
+    let query = admin::QueryNumber::new(number);
     let mut calls = clerk.calls();
     let request = pb::WatchQueryRequest { number };
     let mut stream = ask!(node, clerk, watch_query(request)).unwrap();

@@ -4,14 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Output, Stdio};
 
 use crate::service::{Node, answers, tacit, text};
+use admin::policy::Approval;
+use admin::{Policy, QueryNumber, Role};
 use identity::Answer;
 use jiff::Timestamp;
 use pairing::NodeKey;
 use rand::SeedableRng;
 use serde_json::Value;
-use store::clients::Role;
-use store::policy::{Approval, Policy};
-use store::{QueryNumber, Store};
+use store::Store;
 
 const LIST: &str = "id,surname,name,dob,note\nid-1,Шевченко,Тарас,1990-03-09,=1+1\n\
                     id-2,Франко,Іван,1991-08-27,\"x, y\"\nid-3,Косач,Лариса,1992-02-25,-5\n";

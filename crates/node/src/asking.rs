@@ -8,13 +8,13 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use admin::{PeerNumber, Policy, QueryNumber};
 use identity::grade::answer;
 use identity::{Answer, HashedIdentity, KeyClass, ListSizes, Person, Schema};
 use protocol::release::Held;
 use protocol::{ByClass, ListKind};
 use store::answers::{Answers, Found};
-use store::policy::Policy;
-use store::{Error, PeerNumber, QueryNumber, Store};
+use store::{Error, Store};
 
 /// Narrow match keys that a person has on average, as a fraction: a ceiling tells about how many people.
 const KEYS_PER_PERSON: (u64, u64) = (31, 10);

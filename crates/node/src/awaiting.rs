@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::handle::Handle;
+use admin::PeerNumber;
 use pairing::NodeId;
-use store::PeerNumber;
 use transport::{Duplex, Limits, PinnedTls, listen_through, serve_over};
 
 /// How long a node waits at a relay before it asks again.

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 pub use connections::Control;
 
 use super::handle::Handle;
-use store::clients::{Credential, Role};
+use admin::{Credential, Role};
 use store::{self, Store};
 
 /// The socket's name in a node's home.

@@ -19,9 +19,8 @@ use super::awaiting::Awaiting;
 use super::handle::Handle;
 use super::pair::Worker;
 use super::settings::Settings;
+use admin::{Peer, PeerEntry, PeerNumber};
 use store::audit::Event;
-use store::peers::{Peer, PeerEntry};
-use store::{self, PeerNumber};
 use transport::{self, Duplex, EnrolledTls, PublicKey, Reception};
 
 /// Channels of one peer that may wait to be looked at; a further one is dropped.

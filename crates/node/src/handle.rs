@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 use tokio::time::timeout;
 
+use admin::{ApprovalNumber, PeerNumber};
 use identity::Schema;
 use pairing::NodeId;
 use protocol::session::Progress;
-use store::{self, ApprovalNumber, PeerNumber, Store};
+use store::{self, Store};
 
 /// What a node does about a peer at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

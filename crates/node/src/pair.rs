@@ -24,13 +24,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::handle::{Doing, Handle};
 use super::run_mediated_session;
 use super::settings::Settings;
+use admin::{ApprovalNumber, Outcome as Kept, Peer, PeerEntry, PeerNumber, TableNumber};
 use ending::Ran;
 use protocol::Role;
 use protocol::message::{AbortReason, Message};
 use setup::{Begun, Trouble, begin, can_call, dial, left_by_the_last, prepare, stock};
-use store::audit::Outcome as Kept;
-use store::peers::{Peer, PeerEntry};
-use store::{self, ApprovalNumber, PeerNumber, TableNumber};
 use transport::Duplex;
 
 /// Between two looks at the clock, which may be set while one waits.

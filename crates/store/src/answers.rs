@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
-use super::number::{ClientNumber, PeerNumber, QueryNumber, SessionNumber};
 use super::{Error, from_ms, to_ms};
+use admin::{ClientNumber, PeerNumber, QueryNumber, SessionNumber};
 use identity::{Answer, KeyKind};
 
 /// The answers of one peer to one query or list.

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::{ApprovalNumber, ClientNumber, PeerNumber};
 use super::{Error, from_ms, to_ms};
+use admin::{ApprovalNumber, ClientNumber, PeerNumber};
 
 const WAITING: i64 = 1;
 const APPROVED: i64 = 2;

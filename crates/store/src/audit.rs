@@ -17,7 +17,7 @@ use ring::digest::{SHA256, digest};
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-pub use event::{Blame, Event, Outcome};
+pub use event::Event;
 
 use super::database::{Store, Tx};
 use super::vault::Place;

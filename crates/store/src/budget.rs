@@ -12,9 +12,9 @@ use rusqlite::params;
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::PeerNumber;
-use super::policy::{Budget, Policy};
 use super::{Error, from_ms, to_ms};
+use admin::policy::Budget;
+use admin::{Left, PeerNumber, Policy};
 use identity::KeyClass;
 use identity::schema::class_name;
 use protocol::{ByClass, Ceiling, class_byte};
@@ -26,15 +26,6 @@ pub enum Direction {
     Answered,
     /// This node asked.
     Asked,
-}
-
-/// What is left of a budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    pub elements: u64,
-    pub sessions: u32,
-    /// When the oldest entry that counts stops counting; `None` when nothing counts.
-    pub more_at: Option<Timestamp>,
 }
 
 /// A peer asked for more than it has left; nothing was counted.

@@ -7,44 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::ClientNumber;
 use super::vault::{Place, Tag};
-use pairing::NodeId;
+use admin::client::CLIENT_NAME_BYTES_MAX;
+use admin::{Client, ClientNumber, Credential, Role};
 
 /// Clients at most.
 pub const CLIENTS_MAX: usize = 1000;
-/// Bytes of a client's name at most.
-pub const CLIENT_NAME_BYTES_MAX: usize = 255;
-
-/// What a client may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Submits queries and reads its own answers.
-    Clerk,
-    /// Keeps lists, peers, clients and approvals.
-    Officer,
-    /// Reads the audit log and receipts, and nothing else.
-    Auditor,
-}
-
-/// How a client is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// A user of this machine, on the node's socket.
-    User(u32),
-    /// An Ed25519 key, over TLS.
-    Key(NodeId),
-}
-
-/// A client in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    pub number: ClientNumber,
-    pub name: String,
-    pub role: Role,
-    pub credential: Credential,
-}
 
 #[derive(Serialize, Deserialize)]
 struct Kept {

@@ -24,11 +24,9 @@ pub mod home_seal;
 pub mod key_file;
 pub mod lists;
 mod migrations;
-pub mod number;
 pub mod passphrase;
 pub mod peers;
 mod person;
-pub mod policy;
 pub mod prepared;
 mod private;
 pub mod queries;
@@ -47,9 +45,6 @@ use jiff::Timestamp;
 
 pub use budget::OverBudget;
 pub use database::Store;
-pub use number::{
-    ApprovalNumber, ClientNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber,
-};
 pub use seal::Cost;
 pub use unlock::WRONG_PASSPHRASE_DELAY;
 
@@ -160,7 +155,7 @@ pub enum Error {
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
     #[error(transparent)]
-    Policy(#[from] policy::PolicyFault),
+    Policy(#[from] admin::policy::PolicyFault),
 }
 
 impl From<rusqlite::Error> for Error {

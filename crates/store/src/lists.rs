@@ -10,27 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::ClientNumber;
 use super::vault::{Place, Tag};
 use super::{Error, person};
+use admin::{ClientNumber, ListChange};
 use identity::{HashedIdentity, Person};
 use protocol::ByClass;
-pub use protocol::ListKind;
+use protocol::ListKind;
 
 /// Bytes of a list's header, all columns together, at most.
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
-
-/// What an import did to a list, in records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListChange {
-    /// Records in the list now.
-    pub people: u64,
-    pub added: u64,
-    /// Of the same id as before, with another content.
-    pub changed: u64,
-    pub removed: u64,
-    pub unchanged: u64,
-}
 
 /// What a list's records have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

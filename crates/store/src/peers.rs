@@ -8,35 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::PeerNumber;
-use super::policy::{Approval, Policy, PolicyFault};
 use super::vault::Place;
-use pairing::NodeId;
+use admin::peer::PEER_TEXT_BYTES_MAX;
+use admin::policy::{Approval, PolicyFault};
+use admin::{Peer, PeerEntry, PeerNumber, Policy};
 
 /// Peers at most; the store is for a few delegations.
 pub const PEERS_MAX: usize = 64;
-/// Bytes of a peer's name or address at most.
-pub const PEER_TEXT_BYTES_MAX: usize = 255;
-
-/// A peer as an officer enters it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerEntry {
-    /// What people here call it; this node's own business.
-    pub name: String,
-    pub id: NodeId,
-    /// Where to dial it, host:port; without one it dials this node.
-    pub address: Option<String>,
-    /// Meet it at the relay of the policy's mediator instead: both nodes dial out.
-    pub by_relay: bool,
-    pub policy: Policy,
-}
-
-/// A peer in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    pub number: PeerNumber,
-    pub entry: PeerEntry,
-}
 
 #[derive(Serialize, Deserialize)]
 struct Kept {

@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Error;
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
-use super::number::{PeerNumber, TableNumber};
 use super::vault::Tag;
+use admin::{PeerNumber, TableNumber};
 use protocol::offer::Mediator;
 use protocol::{ByClass, Ceiling, ListKind, PreparedTable};
 

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::number::{ClientNumber, PeerNumber, QueryNumber};
 use super::vault::Place;
 use super::{Error, from_ms, person, to_ms};
+use admin::{ClientNumber, PeerNumber, QueryNumber};
 use identity::Person;
 use identity::list::Cells;
 
@@ -303,8 +303,8 @@ fn place(row: &[u8; 16]) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::{Credential, Role};
     use crate::tests::{Place as Home, now, person};
+    use admin::{Credential, Role};
 
     #[test]
     fn queries_are_asked_until_withdrawn_and_are_their_clerks_own() {

@@ -14,14 +14,17 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::answers::Answers;
-use super::audit::{Blame, Event, Outcome};
+use super::audit::Event;
 use super::budget::Direction;
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
-use super::number::{ApprovalNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber};
-use super::policy::{Approval, Policy};
 use super::vault::Place;
 use super::{Error, from_ms, to_ms};
+use admin::policy::Approval;
+use admin::{
+    ApprovalNumber, Blame, Outcome, PeerNumber, Policy, QueryNumber, SessionNumber, Stage,
+    TableNumber,
+};
 use pairing::Signature;
 use protocol::SignedState;
 use protocol::agreement::SignedAgreement;
@@ -69,20 +72,6 @@ pub struct End<'a> {
     pub asked_at: Timestamp,
     /// For each query, and for the standing list under `None`, what the peer answered.
     pub answers: &'a [(Option<QueryNumber>, Answers)],
-}
-
-/// How far a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Its table is spent; nothing is signed.
-    Committed,
-    /// This side has signed.
-    Signed,
-    Ended {
-        at: Timestamp,
-        outcome: Outcome,
-        blame: Option<Blame>,
-    },
 }
 
 /// A session in the store.

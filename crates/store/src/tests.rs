@@ -15,11 +15,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tempfile::TempDir;
 
-use super::lists::{ListChange, ListHeader};
+use super::lists::ListHeader;
 use super::passphrase::Passphrase;
-use super::peers::PeerEntry;
-use super::policy::Policy;
 use super::{Cost, Error, Store};
+use admin::{ListChange, PeerEntry, Policy};
 use identity::list::Cells;
 use identity::{HashedIdentity, KeyKind, Person};
 use pairing::NodeKey;

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use admin::policy::Budget;
+use admin::{ApprovalNumber, Outcome, PeerEntry, PeerNumber, Policy, TableNumber};
 use identity::{HashedIdentity, KeyKind, Person};
 use jiff::Timestamp;
 use pairing::NodeKey;
@@ -20,15 +22,13 @@ use rand::rngs::SysRng;
 use rand::{RngExt, SeedableRng};
 use rand_core::UnwrapErr;
 use store::approvals::ApprovalState;
-use store::audit::{Event, Head, Outcome};
+use store::audit::{Event, Head};
 use store::budget::Direction;
 use store::lists::ListHeader;
 use store::passphrase::Passphrase;
-use store::peers::PeerEntry;
-use store::policy::{Budget, Policy};
 use store::prepared::Fit;
 use store::sessions::{End, Start};
-use store::{ApprovalNumber, Cost, Error, PeerNumber, Store, TableNumber};
+use store::{Cost, Error, Store};
 
 const KILLS: u32 = 200;
 /// Homes that are killed side by side.
@@ -273,7 +273,7 @@ fn start(
     store: &Store,
     peer: PeerNumber,
     approval: Option<ApprovalNumber>,
-) -> store::SessionNumber {
+) -> admin::SessionNumber {
     let version = store
         .list(ListKind::Held)
         .unwrap()

@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::gate::Gate;
 use super::{ControlConfig, Error};
 use crate::handle::Handle;
+use admin::Credential;
 use pairing::NodeId;
-use store::clients::Credential;
 use transport::server::{
     ACCEPT_PAUSE, CallsGoingOn, ConnectionLimits, Connections, InHandshake, Stopping, serve_calls,
 };

@@ -15,13 +15,14 @@ use super::forms;
 use super::gate::{Caller, Gate};
 use super::results::{self, name_of, peer_names};
 use crate::handle::{Handle, NotNow};
+use admin::{ClientNumber, PeerNumber, QueryNumber, SessionNumber};
 use identity::{KeyClass, Person, Schema};
 use protocol::ListKind;
 use store::approvals::ApprovalState;
 use store::audit::Head;
 use store::audit::export::ExportError;
 use store::budget::Direction;
-use store::{self, ClientNumber, PeerNumber, QueryNumber, SessionNumber, Store};
+use store::{self, Store};
 use wire::control::{self as pb, Control, Header, Malformed};
 
 /// Sessions told at most, and without a number given.
@@ -364,7 +365,7 @@ impl Control for Desk {
         let read = self.0.store(move |store| {
             let now = Timestamp::now();
             let people = |kind| Ok::<_, store::Error>(store.list(kind)?.map(|list| list.people));
-            let status_of = |peer: store::peers::Peer| {
+            let status_of = |peer: admin::Peer| {
                 let left = |direction| store.budget_left(peer.number, direction, now);
                 Ok(pb::PeerStatus {
                     peer: peer.number.number(),

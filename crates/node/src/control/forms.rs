@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 
 use crate::handle::{Doing, Pair};
+use admin::client::CLIENT_NAME_BYTES_MAX;
+use admin::peer::PEER_TEXT_BYTES_MAX;
+use admin::policy::{self, Budget, Sizes};
+use admin::{
+    ApprovalNumber, Blame, ClientNumber, Left, ListChange, Outcome, PeerNumber, Stage,
+    client as clients, peer as peers,
+};
 use identity::schema::class_name;
 use protocol::ByClass;
-use store::audit::{Blame, Outcome};
-use store::budget::Left;
-use store::clients::{self, CLIENT_NAME_BYTES_MAX};
-use store::lists::{ListChange, ListInfo};
-use store::peers::{self, PEER_TEXT_BYTES_MAX};
-use store::policy::{self, Budget, Sizes};
-use store::sessions::{self, Stage};
-use store::{ApprovalNumber, ClientNumber, PeerNumber};
+use store::lists::ListInfo;
+use store::sessions;
 use wire::control as pb;
 use wire::control::Malformed;
 

@@ -19,10 +19,10 @@ use tonic::codegen::Service;
 use super::desk::{Desk, status};
 use super::{ControlLimits, Error, roles};
 use crate::handle::Handle;
+use admin::{Client, ClientNumber, Credential};
 use pairing::NodeId;
 use store::audit::Event;
-use store::clients::{Client, Credential};
-use store::{self, ClientNumber, Store};
+use store::{self, Store};
 use transport::PublicKey;
 use transport::server::CallGoingOn;
 use wire::control::{
@@ -193,7 +193,7 @@ impl Gate {
             })),
             Some((call, _)) => {
                 self.refused(number, call).await;
-                let role = roles::role_name(client.role);
+                let role = client.role.name();
                 Err(Status::permission_denied(format!(
                     "the role {role} may not call {call}"
                 )))

@@ -13,9 +13,9 @@ use tonic::{Status, Streaming};
 use super::desk::status;
 use super::forms;
 use super::gate::Gate;
+use admin::{ClientNumber, ListChange};
 use identity::{KeyClass, Person};
-use store::lists::ListChange;
-use store::{self, ClientNumber, Store};
+use store::{self, Store};
 use wire::control::import_list_request::Part;
 use wire::control::{self as pb, Header, ImportListReply, ImportListRequest, ImportStart};
 

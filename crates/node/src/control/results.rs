@@ -10,11 +10,12 @@ use tonic::codegen::BoxStream;
 
 use super::forms::ms;
 use super::gate::{Caller, Gate};
+use admin::{PeerNumber, QueryNumber};
 use identity::list::Cells;
 use identity::{Answer, KeyClass, Person};
 use protocol::ListKind;
 use store::answers::{Found, PeerAnswers};
-use store::{self, PeerNumber, QueryNumber, Store};
+use store::{self, Store};
 use wire::control::results::Part;
 use wire::control::{
     self as pb, AnsweringPeer, RecordAnswer, RecordAnswers, RecordBatch, Results, ResultsHeader,

@@ -1,6 +1,6 @@
 //! Who may call what: the one table, which `docs/control.md` shows.
 
-use store::clients::Role;
+use admin::Role;
 
 const OFFICER: &[Role] = &[Role::Officer];
 const ASKING: &[Role] = &[Role::Clerk, Role::Officer];
@@ -35,15 +35,6 @@ pub const CALLS: [(&str, &[Role]); 26] = [
     ("VerifyAudit", READING),
     ("ExportAudit", READING),
 ];
-
-/// A role's name.
-pub const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Clerk => "clerk",
-        Role::Officer => "officer",
-        Role::Auditor => "auditor",
-    }
-}
 
 /// The call of that name and who may make it.
 pub(super) fn call(name: &str) -> Option<(&'static str, &'static [Role])> {

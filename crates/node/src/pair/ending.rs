@@ -10,13 +10,11 @@ use tokio::time::{Instant, sleep};
 use super::setup::{Trouble, keep_answers};
 use super::{Kept, Memory, Worker};
 use crate::{Cause, Ended};
+use admin::{Blame, Peer, SessionNumber};
 use identity::HashedIdentity;
 use protocol::release::{Held, Receipt};
 use protocol::session::{Outcome, Standing};
 use protocol::{self, PeerMisbehaved};
-use store::SessionNumber;
-use store::audit::Blame;
-use store::peers::Peer;
 use store::sessions::End;
 
 /// Between two attempts to keep answers that are there.

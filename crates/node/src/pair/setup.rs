@@ -16,13 +16,12 @@ use crate::asking::{self, Asking};
 use crate::handle::{Doing, Handle};
 use crate::settle::AtRelay;
 use crate::{Cause, Owner};
+use admin::{ApprovalNumber, Peer, PeerNumber, SessionNumber};
 use identity::HashedIdentity;
 use protocol::session::{self, Persist, Progress, Session};
 use protocol::{self, ListKind, PreparedTable, Role};
-use store::peers::Peer;
 use store::prepared::Fit;
 use store::sessions::{End, Start};
-use store::{self, ApprovalNumber, PeerNumber, SessionNumber};
 use transport::{self, Duplex, Limits, PinnedTls, call_over, connect, dial_through};
 
 /// What a session begins with.

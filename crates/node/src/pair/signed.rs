@@ -9,13 +9,11 @@ use super::{Kept, Memory, Worker, told_to_stop};
 use crate::Cause;
 use crate::handle::{Doing, Handle};
 use crate::settle::by_verdict;
+use admin::{Blame, Peer, PeerNumber};
 use protocol::agreement::SignedAgreement;
 use protocol::release::{Receipt, Release};
 use protocol::{Role, SignedState};
-use store::audit::Blame;
-use store::peers::Peer;
 use store::sessions::{End, SessionInfo};
-use store::{self, PeerNumber};
 
 /// How long a mediator keeps what it settled, from a session's start, at most.
 const SETTLED_KEPT: SignedDuration = SignedDuration::from_hours(33 * 24);

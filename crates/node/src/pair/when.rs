@@ -9,11 +9,10 @@ use tokio::time::{Instant, timeout};
 use super::setup::{Trouble, can_call, no_terms, settler};
 use super::{Memory, Worker, after};
 use crate::settle::{AtRelay, Settler};
+use admin::policy::Approval;
+use admin::{ApprovalNumber, Peer};
 use protocol::Role;
 use store::approvals::ApprovalState;
-use store::peers::Peer;
-use store::policy::Approval;
-use store::{self, ApprovalNumber};
 
 /// How much later than the peer the node with the higher id calls: a part of the schedule, and at most this.
 const GRACE_PART: u32 = 4;

@@ -5,11 +5,10 @@
 
 use super::*;
 use crate::answers::Answers;
-use crate::audit::{Event, Outcome};
-use crate::clients::{Credential, Role};
+use crate::audit::Event;
 use crate::prepared::Fit;
 use crate::sessions::{End, Start};
-use crate::{ClientNumber, PeerNumber};
+use admin::{ClientNumber, Credential, Outcome, PeerNumber, Role};
 
 /// Sets the limit; never below what is in use.
 fn limit(store: &Store, pages: i64) {

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::answers::{Answers, Found};
-use crate::audit::Outcome;
-use crate::clients::{Credential, Role};
 use crate::prepared::Fit;
 use crate::sessions::{End, Start};
+use admin::{Credential, Outcome, Role};
 use identity::Answer;
 
 fn contains(content: &[u8], part: &[u8]) -> bool {

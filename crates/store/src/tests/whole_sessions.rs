@@ -2,13 +2,11 @@
 
 use super::*;
 use crate::answers::{Answers, Found};
-use crate::audit::{Blame, Outcome};
 use crate::budget::Direction;
-use crate::clients::{Credential, Role as ClientRole};
-use crate::policy::Budget;
 use crate::prepared::Fit;
-use crate::sessions::{End, Stage, Start};
-use crate::{PeerNumber, SessionNumber};
+use crate::sessions::{End, Start};
+use admin::policy::Budget;
+use admin::{Blame, Credential, Outcome, PeerNumber, Role as ClientRole, SessionNumber, Stage};
 use identity::Answer;
 use protocol::SignedState;
 use protocol::offer::{Ceilings, SettlingWindow};

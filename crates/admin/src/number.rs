@@ -1,5 +1,7 @@
-//! What the store's rows are called outside it: a type for each, so that none stands for another.
+//! What people and programs call the things of a node: a number of a type of its own for each kind, so that
+//! none stands for another.
 
+#[cfg(feature = "sql")]
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +30,14 @@ macro_rules! numbers {
             }
         }
 
+        #[cfg(feature = "sql")]
         impl ToSql for $name {
             fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
                 self.0.to_sql()
             }
         }
 
+        #[cfg(feature = "sql")]
         impl FromSql for $name {
             fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
                 i64::column_result(value).map(Self)
