@@ -18,9 +18,12 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 use tonic::codegen::Service;
 
+use super::connection::{Connection, Tasks};
+use super::connection_state::{ConnectionState, WatchedStream};
 use super::direct::{reach, resolve};
-use super::link::{Fate, Link, Tasks, Watched};
-use super::{Error, Limits, PinnedTls};
+use super::error::Error;
+use super::limits::Limits;
+use super::tls::PinnedTls;
 use wire::control::{CONTROL_MESSAGE_BYTES_MAX, ControlClient};
 
 /// What the node may send of one call before it is read.
@@ -33,8 +36,8 @@ const HEADERS_BYTES_MAX: u32 = 16 << 10;
 /// One connection to the node.
 pub struct ControlLink {
     wire: Wire,
-    link: Link,
-    fate: Arc<Fate>,
+    link: Connection,
+    state: Arc<ConnectionState>,
 }
 
 impl ControlLink {
@@ -67,7 +70,7 @@ impl ControlLink {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let fate = Arc::new(Fate::default());
+        let state = Arc::new(ConnectionState::default());
         let tasks = Tasks::default();
         let (sender, connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
@@ -77,15 +80,15 @@ impl ControlLink {
             .max_header_list_size(HEADERS_BYTES_MAX)
             .keep_alive_interval(limits.keep_alive_interval)
             .keep_alive_timeout(limits.keep_alive_timeout)
-            .handshake(TokioIo::new(Watched::new(stream, fate.clone())))
+            .handshake(TokioIo::new(WatchedStream::new(stream, state.clone())))
             .await
-            .map_err(|error| fate.blame(&error))?;
-        let link = Link::start(connection, tasks, fate.clone());
+            .map_err(|error| state.blame(&error))?;
+        let link = Connection::start(connection, tasks, state.clone());
         let wire = Wire {
             sender,
-            fate: fate.clone(),
+            state: state.clone(),
         };
-        Ok(Self { wire, link, fate })
+        Ok(Self { wire, link, state })
     }
 
     /// The calls.
@@ -103,7 +106,7 @@ impl ControlLink {
 
     /// What broke the connection, if anything has: the cause behind a call's failing.
     pub fn fault(&self) -> Option<Error> {
-        let gone = self.fate.is_over().then_some(Error::Gone);
+        let gone = self.state.is_over().then_some(Error::Gone);
         self.link.fault().or(gone)
     }
 }
@@ -112,7 +115,7 @@ impl ControlLink {
 #[derive(Clone)]
 pub struct Wire {
     sender: http2::SendRequest<tonic::body::Body>,
-    fate: Arc<Fate>,
+    state: Arc<ConnectionState>,
 }
 
 impl Service<Request<tonic::body::Body>> for Wire {
@@ -127,7 +130,7 @@ impl Service<Request<tonic::body::Body>> for Wire {
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
         let response = self.sender.send_request(request);
-        let fate = self.fate.clone();
-        Box::pin(async move { response.await.map_err(|error| fate.blame(&error)) })
+        let state = self.state.clone();
+        Box::pin(async move { response.await.map_err(|error| state.blame(&error)) })
     }
 }

@@ -9,16 +9,16 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{
-    Duplex, EnrolledTls, Error, Limits, Misbehaviour, PinnedTls, PublicKey, call_over,
-    serve_enrolled, serve_over,
-};
+use super::duplex::Duplex;
+use super::error::{Error, Misbehaviour};
+use super::limits::Limits;
+use super::opening::{call_over, serve_enrolled, serve_over};
+use super::public_key::PublicKey;
+use super::server::ACCEPT_PAUSE;
+use super::tls::{EnrolledTls, PinnedTls};
 
 /// Connections that the operating system queues until they are accepted.
 const BACKLOG_CONNECTIONS: u32 = 128;
-
-/// Pause after the operating system could not hand over a connection, for want of descriptors, say.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a name may take to be looked up.
 const NAME_WAIT: Duration = Duration::from_secs(20);

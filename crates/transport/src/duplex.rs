@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::Streaming;
 
-use super::grpc::status_error;
-use super::link::Link;
-use super::meter::{Direction, Kind, Traffic};
-use super::{Error, Limits};
+use super::checked_body::status_error;
+use super::connection::Connection;
+use super::error::Error;
+use super::limits::Limits;
+use super::traffic::{Direction, Kind, Traffic};
 use protocol::message::Message;
 use wire::{self, MESSAGE_BYTES_MAX};
 
@@ -30,7 +31,7 @@ const CAUSE_WAIT: Duration = Duration::from_secs(1);
 pub struct Duplex {
     outgoing: mpsc::Sender<Parcel>,
     incoming: Incoming,
-    link: Link,
+    connection: Connection,
     traffic: Arc<Traffic>,
     finish: Duration,
 }
@@ -72,7 +73,7 @@ impl Duplex {
     pub(super) fn new(
         outgoing: mpsc::Sender<Parcel>,
         inbound: Inbound,
-        link: Link,
+        connection: Connection,
         traffic: Arc<Traffic>,
         limits: &Limits,
     ) -> Self {
@@ -83,7 +84,7 @@ impl Duplex {
         Self {
             outgoing,
             incoming,
-            link,
+            connection,
             traffic,
             finish: limits.finish,
         }
@@ -155,12 +156,12 @@ impl Duplex {
         let Self {
             outgoing,
             mut incoming,
-            mut link,
+            mut connection,
             finish,
             ..
         } = self;
         let farewell = async move {
-            if link.is_caller() {
+            if connection.is_caller() {
                 let room = incoming.drain_until(outgoing.reserve()).await?;
                 let reading = room.map(|room| room.send(Parcel::End)).is_ok();
                 incoming.drain().await?;
@@ -169,19 +170,19 @@ impl Duplex {
                 }
                 // A half of a stream that is still held would hold the connection open.
                 drop(incoming);
-                link.close_when_idle();
-                link.ended().await;
+                connection.close_when_idle();
+                connection.ended().await;
                 return Ok(());
             }
-            link.close_when_idle();
+            connection.close_when_idle();
             incoming.drain().await?;
             outgoing
                 .send(Parcel::End)
                 .await
-                .map_err(|_| link.fault().unwrap_or(Error::Gone))?;
-            link.ended().await;
-            match link.fault() {
-                None if link.was_closed() => Ok(()),
+                .map_err(|_| connection.fault().unwrap_or(Error::Gone))?;
+            connection.ended().await;
+            match connection.fault() {
+                None if connection.was_closed() => Ok(()),
                 fault => Err(fault.unwrap_or(Error::Gone)),
             }
         };

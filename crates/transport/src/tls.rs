@@ -30,7 +30,8 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use zeroize::Zeroizing;
 
-use super::{Error, Misbehaviour, PublicKey};
+use super::error::{Error, Misbehaviour};
+use super::public_key::PublicKey;
 
 /// The protocol that runs inside, as ALPN (RFC 7301) names it.
 const ALPN: &[u8] = b"h2";

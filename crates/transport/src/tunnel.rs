@@ -25,10 +25,14 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use super::checked_body::status_error;
+use super::connection::{Connection, Tasks};
+use super::connection_state::{ConnectionState, WatchedStream};
 use super::direct::{reach, resolve};
-use super::grpc::{Caller, status_error};
-use super::link::{Fate, Link, Tasks, Watched};
-use super::{Error, Limits, Misbehaviour, PinnedTls};
+use super::error::{Error, Misbehaviour};
+use super::limits::Limits;
+use super::request_sender::RequestSender;
+use super::tls::PinnedTls;
 use pairing::NodeId;
 use protocol::SessionId;
 use protocol::agreement::{MediatorTime, SignedAgreement};
@@ -52,8 +56,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// One connection to a relay, whose key was proven.
 pub struct RelayLink {
-    client: RelayClient<Caller>,
-    link: Link,
+    client: RelayClient<RequestSender>,
+    link: Connection,
     answer: Duration,
 }
 
@@ -80,7 +84,7 @@ impl RelayLink {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let secured = tls.connect(stream).await?;
-        let fate = Arc::new(Fate::default());
+        let state = Arc::new(ConnectionState::default());
         let tasks = Tasks::default();
         let (caller, connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
@@ -91,12 +95,12 @@ impl RelayLink {
             .keep_alive_interval(limits.keep_alive_interval)
             .keep_alive_timeout(limits.keep_alive_timeout)
             .keep_alive_while_idle(true)
-            .handshake(TokioIo::new(Watched::new(secured, fate.clone())))
+            .handshake(TokioIo::new(WatchedStream::new(secured, state.clone())))
             .await
-            .map_err(|error| fate.blame(&error))?;
-        let link = Link::start(connection, tasks, fate.clone());
+            .map_err(|error| state.blame(&error))?;
+        let link = Connection::start(connection, tasks, state.clone());
         let origin = Uri::from_static("https://relay.tacit.invalid");
-        let client = RelayClient::with_origin(Caller::new(caller, fate), origin)
+        let client = RelayClient::with_origin(RequestSender::new(caller, state), origin)
             .max_decoding_message_size(RELAY_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(RELAY_MESSAGE_BYTES_MAX);
         Ok(Self {

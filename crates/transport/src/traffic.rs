@@ -114,18 +114,18 @@ impl Traffic {
 }
 
 /// A byte stream that counts into [`Traffic`].
-pub(super) struct Metered<S> {
+pub(super) struct CountedStream<S> {
     stream: S,
     traffic: Arc<Traffic>,
 }
 
-impl<S> Metered<S> {
+impl<S> CountedStream<S> {
     pub(super) fn new(stream: S, traffic: Arc<Traffic>) -> Self {
         Self { stream, traffic }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -139,7 +139,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,120 +1,20 @@
-//! What keeps one HTTP/2 connection running, and what is known about how it ended.
+//! What is known about how a connection fares and ended, and the stream on which it is seen first.
 
 use std::error::Error as StdError;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::JoinSet;
 
-use super::grpc::Caller;
-use super::{Error, Misbehaviour, tls};
-
-/// The running connection; dropping it ends the connection at once, without a farewell.
-pub(super) struct Link {
-    tasks: Tasks,
-    fate: Arc<Fate>,
-    /// Of the side that made the connection: without it, the connection closes when idle.
-    caller: Option<Caller>,
-}
-
-impl Link {
-    /// Runs `connection` in the background.
-    pub(super) fn start<C>(connection: C, tasks: Tasks, fate: Arc<Fate>) -> Self
-    where
-        C: Future<Output = hyper::Result<()>> + Send + 'static,
-    {
-        let witness = fate.clone();
-        tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                witness.record(witness.blame(&error));
-            }
-        });
-        Self {
-            tasks,
-            fate,
-            caller: None,
-        }
-    }
-
-    pub(super) fn called_by(mut self, caller: Caller) -> Self {
-        self.caller = Some(caller);
-        self
-    }
-
-    /// Tells whether this side made the connection.
-    pub(super) fn is_caller(&self) -> bool {
-        self.caller.is_some()
-    }
-
-    /// From here on closing is orderly: the stream is read to its end before it is dropped.
-    pub(super) fn close_when_idle(&mut self) {
-        self.fate.orderly.store(true, Relaxed);
-        self.caller = None;
-    }
-
-    /// Waits until nothing of the connection is left.
-    pub(super) async fn ended(&self) {
-        poll_fn(|cx| self.tasks.poll_ended(cx)).await;
-    }
-
-    /// Tells what broke the connection, if anything has.
-    pub(super) fn fault(&self) -> Option<Error> {
-        self.fate.fault.get().copied()
-    }
-
-    /// Tells whether the peer closed the connection, rather than that it broke.
-    pub(super) fn was_closed(&self) -> bool {
-        self.fate.closed.load(Relaxed)
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.tasks.lock().abort_all();
-    }
-}
-
-/// The tasks of one connection: hyper spawns some beside the one that it is given.
-#[derive(Clone, Default)]
-pub(super) struct Tasks(Arc<Mutex<JoinSet<()>>>);
-
-impl Tasks {
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.lock();
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
-    }
-
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        while ready!(self.lock().poll_join_next(cx)).is_some() {}
-        Poll::Ready(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, JoinSet<()>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<F> hyper::rt::Executor<F> for Tasks
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, task: F) {
-        self.spawn(async move {
-            task.await;
-        });
-    }
-}
+use super::error::{Error, Misbehaviour};
+use super::tls;
 
 /// What is known about how a connection fares, shared by all who could be the first to know.
 #[derive(Debug, Default)]
-pub(super) struct Fate {
+pub(super) struct ConnectionState {
     fault: OnceLock<Error>,
     /// The stream below has ended, in the way that TLS ends: the peer said so.
     closed: AtomicBool,
@@ -124,9 +24,24 @@ pub(super) struct Fate {
     orderly: AtomicBool,
 }
 
-impl Fate {
+impl ConnectionState {
+    /// What broke the connection, if anything has.
+    pub(super) fn fault(&self) -> Option<Error> {
+        self.fault.get().copied()
+    }
+
+    /// Whether the peer closed the connection, rather than that it broke.
+    pub(super) fn was_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    /// From here on this side is closing, and reads to the end before it drops the stream.
+    pub(super) fn close_orderly(&self) {
+        self.orderly.store(true, Relaxed);
+    }
+
     /// Keeps the first fault: what comes after it is a consequence.
-    fn record(&self, error: Error) {
+    pub(super) fn record(&self, error: Error) {
         let _ = self.fault.set(error);
     }
 
@@ -164,35 +79,35 @@ impl Fate {
 
 /// The secured stream as HTTP/2 sees it: notes why TLS failed, which the layers above forget, and
 /// ends in a way that lets the last bytes arrive.
-pub(super) struct Watched<S> {
+pub(super) struct WatchedStream<S> {
     stream: S,
-    fate: Arc<Fate>,
+    state: Arc<ConnectionState>,
     shut: bool,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, fate: Arc<Fate>) -> Self {
+impl<S> WatchedStream<S> {
+    pub(super) fn new(stream: S, state: Arc<ConnectionState>) -> Self {
         Self {
             stream,
-            fate,
+            state,
             shut: false,
         }
     }
 
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
-            self.fate.broken.store(true, Relaxed);
+            self.state.broken.store(true, Relaxed);
             let inner = error
                 .get_ref()
                 .and_then(|inner| inner.downcast_ref::<rustls::Error>());
             if let Some(error) = inner {
-                self.fate.record(tls::blame(error));
+                self.state.record(tls::blame(error));
             }
         })
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -201,13 +116,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         if read.is_ok() && buffer.filled().len() == before {
-            self.fate.closed.store(true, Relaxed);
+            self.state.closed.store(true, Relaxed);
         }
         Poll::Ready(self.note(read))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -243,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.shut = true;
         }
-        while self.fate.orderly.load(Relaxed) {
+        while self.state.orderly.load(Relaxed) {
             let mut scratch = [0; 1024];
             let mut buffer = ReadBuf::new(&mut scratch);
             let read = ready!(self.as_mut().poll_read(cx, &mut buffer));

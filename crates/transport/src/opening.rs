@@ -1,0 +1,74 @@
+//! Opens a session's channel over a byte stream: TLS, then HTTP/2, then the one call; in a bounded time.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::duplex::Duplex;
+use super::error::Error;
+use super::grpc;
+use super::limits::Limits;
+use super::public_key::PublicKey;
+use super::tls::{EnrolledTls, PinnedTls};
+use super::traffic::{CountedStream, Traffic};
+
+/// Opens a session over `stream` as the side that made the connection: TLS client, gRPC client.
+///
+/// # Errors
+/// [`Error::HandshakeTimedOut`] after [`Limits::handshake`]; or what stood in the way.
+pub async fn call_over<S>(stream: S, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let opening = async {
+        let traffic = Arc::new(Traffic::default());
+        let secured = tls
+            .connect(CountedStream::new(stream, traffic.clone()))
+            .await?;
+        grpc::call(secured, traffic, limits).await
+    };
+    timeout(limits.handshake, opening)
+        .await
+        .unwrap_or(Err(Error::HandshakeTimedOut))
+}
+
+/// Opens a session over `stream` as the side that accepted the connection: TLS server, gRPC server.
+///
+/// # Errors
+/// [`Error::HandshakeTimedOut`] after [`Limits::handshake`]; or what stood in the way.
+pub async fn serve_over<S>(stream: S, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let opening = async {
+        let traffic = Arc::new(Traffic::default());
+        let secured = tls
+            .accept(CountedStream::new(stream, traffic.clone()))
+            .await?;
+        grpc::serve(secured, traffic, limits).await
+    };
+    timeout(limits.handshake, opening)
+        .await
+        .unwrap_or(Err(Error::HandshakeTimedOut))
+}
+
+/// The same for a node whose key is among several that `tls` admits; gives the key that was proven.
+pub(super) async fn serve_enrolled<S>(
+    stream: S,
+    tls: &EnrolledTls,
+    limits: &Limits,
+) -> Result<(Duplex, PublicKey), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let opening = async {
+        let traffic = Arc::new(Traffic::default());
+        let metered = CountedStream::new(stream, traffic.clone());
+        let (secured, key) = tls.accept(metered).await?;
+        Ok((grpc::serve(secured, traffic, limits).await?, key))
+    };
+    timeout(limits.handshake, opening)
+        .await
+        .unwrap_or(Err(Error::HandshakeTimedOut))
+}
