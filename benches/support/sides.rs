@@ -61,7 +61,7 @@ pub fn side(
     Session::new(setup, rng).expect("fits")
 }
 
-pub async fn exchange(session: Session, channel: transport::Duplex) -> Outcome {
+pub async fn exchange(session: Session, channel: transport::Channel) -> Outcome {
     struct Nobody;
     impl Owner for Nobody {
         fn keep(&mut self, _: Persist) -> std::io::Result<()> {

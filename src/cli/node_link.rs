@@ -12,7 +12,7 @@ use super::session::channel_failure;
 use super::{Exit, Failure};
 use node::control::SOCKET_FILE;
 use pairing::NodeId;
-use transport::{self, ControlLink, Limits, PinnedTls, Wire};
+use transport::{self, ControlConnection, ControlSender, Limits, PinnedTls};
 use wire::control::ControlClient;
 
 /// Which node, and how to reach it.
@@ -39,7 +39,7 @@ pub struct NodeArgs {
 /// A connection to the node, and what runs it.
 pub struct NodeLink {
     runtime: Runtime,
-    link: ControlLink,
+    link: ControlConnection,
 }
 
 impl NodeArgs {
@@ -56,7 +56,7 @@ impl NodeArgs {
         let link = match &self.node {
             None => {
                 let socket = self.socket()?;
-                let link = runtime.block_on(ControlLink::local(&socket, &limits));
+                let link = runtime.block_on(ControlConnection::local(&socket, &limits));
                 link.map_err(|error| Failure {
                     message: format!("{}: {}", socket.display(), told(&error)),
                     ..unreachable(&error)
@@ -71,7 +71,7 @@ impl NodeArgs {
                 let key = home.load_key().map_err(|error| Failure::home(&error))?;
                 let tls = PinnedTls::new(key.seed(), *id.as_bytes());
                 let tls = tls.map_err(|error| channel_failure(&error))?;
-                let link = runtime.block_on(ControlLink::remote(address, &tls, &limits));
+                let link = runtime.block_on(ControlConnection::remote(address, &tls, &limits));
                 link.map_err(|error| unreachable(&error))?
             }
         };
@@ -90,7 +90,7 @@ impl NodeArgs {
 
 impl NodeLink {
     /// The node's calls.
-    pub fn calls(&self) -> ControlClient<Wire> {
+    pub fn calls(&self) -> ControlClient<ControlSender> {
         self.link.calls()
     }
 

@@ -16,7 +16,7 @@ use pairing::{NodeId, NodeKey};
 use protocol::Role;
 use protocol::descriptor::Descriptor;
 use transport::{
-    self, Duplex, Limits, Listener, PinnedTls, RelayLink, call_over, connect, dial_through,
+    self, Channel, Limits, Listener, PinnedTls, RelayConnection, call_over, connect, dial_through,
     listen_through, serve_over,
 };
 
@@ -231,7 +231,7 @@ pub async fn look_ahead(
     let tls = pinned(key, &via.id)?;
     let limits = Limits::default();
     let ask = async || {
-        RelayLink::connect(&via.address, &tls, &limits)
+        RelayConnection::connect(&via.address, &tls, &limits)
             .await?
             .time()
             .await
@@ -279,7 +279,7 @@ pub async fn open(
     (key, peer): (&NodeKey, &NodeId),
     args: &RouteArgs,
     progress: &Progress,
-) -> Result<Duplex, Failure> {
+) -> Result<Channel, Failure> {
     let tls = pinned(key, peer)?;
     let wait = args.wait(place);
     let limits = Limits {
@@ -334,7 +334,7 @@ async fn through(
     peer: &NodeId,
     tls: &PinnedTls,
     wait: Duration,
-) -> Result<Duplex, Failure> {
+) -> Result<Channel, Failure> {
     let to_relay = pinned(key, &via.id)?;
     let until = Instant::now() + wait;
     let pause = Limits::default().pause_first;

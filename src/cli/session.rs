@@ -24,7 +24,7 @@ use pairing::{NodeId, NodeKey};
 use protocol::release::Held;
 use protocol::session::{Outcome, Persist, Setup, Standing};
 use protocol::{self, AbortReason, ByClass, PreparedTable, Role, Session, Terms};
-use transport::{self, Duplex};
+use transport::{self, Channel};
 
 /// Computes the table of `held` under `terms` and starts a session that asks for `requested`;
 /// nothing is sent before [`exchange`].
@@ -75,7 +75,7 @@ pub fn prepare(
 /// The session ended without answers.
 pub async fn exchange(
     session: Session,
-    channel: Duplex,
+    channel: Channel,
     patience: &Patience,
     progress: &Progress,
     keep: impl FnMut(Persist) -> io::Result<()>,

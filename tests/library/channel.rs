@@ -16,8 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use transport::{
-    Direction, Duplex, Error, Kind, Limits, Listener, Misbehaviour, PinnedTls, Turn, call_over,
-    connect, serve_over,
+    Channel, Direction, Error, Limits, Listener, MessageKind, Misbehaviour, PinnedTls, Readiness,
+    call_over, connect, serve_over,
 };
 
 fn tls(own: [u8; 32], peer: [u8; 32]) -> PinnedTls {
@@ -36,7 +36,7 @@ async fn meet(
     alice: PinnedTls,
     bob: PinnedTls,
     limits: &Limits,
-) -> (Result<Duplex, Error>, Result<Duplex, Error>) {
+) -> (Result<Channel, Error>, Result<Channel, Error>) {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.address().to_string();
     tokio::join!(
@@ -46,7 +46,7 @@ async fn meet(
 }
 
 /// Alice, who listened, and Bob, who connected.
-async fn pair() -> (Duplex, Duplex) {
+async fn pair() -> (Channel, Channel) {
     let (alice, bob) = meet(tls(ALICE, BOB), tls(BOB, ALICE), &limits()).await;
     (alice.unwrap(), bob.unwrap())
 }
@@ -55,7 +55,7 @@ async fn pair() -> (Duplex, Duplex) {
 struct Waiting {
     address: SocketAddr,
     turned_away: mpsc::UnboundedReceiver<(SocketAddr, Error)>,
-    outcome: tokio::task::JoinHandle<Result<Duplex, Error>>,
+    outcome: tokio::task::JoinHandle<Result<Channel, Error>>,
 }
 
 async fn alice_waits(limits: Limits) -> Waiting {
@@ -80,7 +80,7 @@ impl Waiting {
     }
 
     /// The real Bob comes and is let in.
-    async fn bob_comes(self) -> (Duplex, Duplex) {
+    async fn bob_comes(self) -> (Channel, Channel) {
         let address = self.address.to_string();
         let bob = connect(&address, &tls(BOB, ALICE), &limits()).await;
         (self.outcome.await.unwrap().unwrap(), bob.unwrap())
@@ -111,10 +111,18 @@ async fn two_pinned_nodes_exchange_messages_both_ways_and_part() {
     let (a, b) = tokio::join!(alice.finish(), bob.finish());
     assert_eq!((a, b), (Ok(()), Ok(())));
 
-    let offers = sent.messages(Direction::Sent, Kind::Offer);
+    let offers = sent.messages(Direction::Sent, MessageKind::Offer);
     assert_eq!((offers.messages, offers.bytes), (1, 303));
-    assert_eq!(received.messages(Direction::Received, Kind::Offer), offers);
-    assert_eq!(received.messages(Direction::Sent, Kind::Offer).messages, 0);
+    assert_eq!(
+        received.messages(Direction::Received, MessageKind::Offer),
+        offers
+    );
+    assert_eq!(
+        received
+            .messages(Direction::Sent, MessageKind::Offer)
+            .messages,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,22 +153,22 @@ async fn forty_megabytes_each_way_at_once_do_not_block_each_other() {
 }
 
 /// Sends `count` chunks while receiving as many.
-async fn swap(mut duplex: Duplex, count: u32, length: usize) -> Duplex {
+async fn swap(mut channel: Channel, count: u32, length: usize) -> Channel {
     let (mut sent, mut received) = (0, 0);
     while sent < count || received < count {
-        match duplex.turn(sent < count).await.unwrap() {
-            Turn::Free(slot) => {
-                slot.send(chunk(sent, length)).unwrap();
+        match channel.ready(sent < count).await.unwrap() {
+            Readiness::CanSend(permit) => {
+                permit.send(chunk(sent, length)).unwrap();
                 sent += 1;
             }
-            Turn::Received(message) => {
+            Readiness::Received(message) => {
                 assert!(message == chunk(received, length));
                 received += 1;
             }
-            Turn::Ended => panic!("ended after {received} messages"),
+            Readiness::Ended => panic!("ended after {received} messages"),
         }
     }
-    duplex
+    channel
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,11 +184,11 @@ async fn what_was_sent_last_arrives_before_the_end() {
 
 /// Sends one message, receives one, and finishes.
 async fn say(
-    mut duplex: Duplex,
+    mut channel: Channel,
     message: &Message,
 ) -> (Result<Option<Message>, Error>, Result<(), Error>) {
-    duplex.send(message.clone()).await.unwrap();
-    (duplex.receive().await, duplex.finish().await)
+    channel.send(message.clone()).await.unwrap();
+    (channel.receive().await, channel.finish().await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,11 +224,11 @@ async fn sending_waits_while_the_peer_does_not_read() {
     let (mut alice, mut bob) = pair().await;
     let mut sent = 0;
     // The windows of HTTP/2, the queue, and what is under way between them.
-    while let Ok(turn) = tokio::time::timeout(Duration::from_millis(300), alice.turn(true)).await {
-        let Ok(Turn::Free(slot)) = turn else {
+    while let Ok(turn) = tokio::time::timeout(Duration::from_millis(300), alice.ready(true)).await {
+        let Ok(Readiness::CanSend(permit)) = turn else {
             panic!("nothing was sent to Alice")
         };
-        slot.send(chunk(sent, 1_000_000)).unwrap();
+        permit.send(chunk(sent, 1_000_000)).unwrap();
         sent += 1;
         assert!(sent < 12, "twelve megabytes, and nobody reads");
     }
@@ -272,10 +280,10 @@ async fn an_abort_sent_just_before_the_end_is_received_by_a_side_busy_sending() 
     bob.send(Message::Abort(AbortReason::Failed)).await.unwrap();
     let finishing = tokio::spawn(bob.finish());
     let received = loop {
-        match alice.turn(true).await.unwrap() {
-            Turn::Free(slot) => slot.send(chunk(0, 100_000)).unwrap(),
-            Turn::Received(message) => break message,
-            Turn::Ended => panic!("ended without a word"),
+        match alice.ready(true).await.unwrap() {
+            Readiness::CanSend(permit) => permit.send(chunk(0, 100_000)).unwrap(),
+            Readiness::Received(message) => break message,
+            Readiness::Ended => panic!("ended without a word"),
         }
     };
     assert!(received == Message::Abort(AbortReason::Failed));

@@ -20,7 +20,7 @@ use node::control::{Control, ControlConfig, ControlLimits, ensure_owner};
 use protocol::ListKind;
 use store::audit::Event;
 use tonic::{Code, Status};
-use transport::ControlLink;
+use transport::ControlConnection;
 use wire::control as pb;
 use wire::control::import_list_request::Part;
 
@@ -115,13 +115,13 @@ fn failed_logins(node: &Node) -> Vec<(Option<i64>, String, u64)> {
 
 fn import(
     node: &Node,
-    link: &ControlLink,
+    link: &ControlConnection,
     parts: Vec<pb::ImportListRequest>,
 ) -> Result<pb::ImportListReply, Status> {
     ask!(node, link, import_list(tokio_stream::iter(parts)))
 }
 
-fn submit(node: &Node, link: &ControlLink, people: &[u32]) -> Result<i64, Status> {
+fn submit(node: &Node, link: &ControlConnection, people: &[u32]) -> Result<i64, Status> {
     let request = pb::SubmitQueryRequest {
         header: Some(header(&["name"])),
         people: people.iter().map(|n| person(*n, &["Шевченко"])).collect(),
@@ -745,7 +745,7 @@ fn the_service_describes_itself_on_the_socket_and_nowhere_else() {
     let (_, link) = node.enrol(11, Role::Officer);
     let described = node.runtime.block_on(async {
         let mut grpc = tonic::client::Grpc::with_origin(
-            link.wire(),
+            link.sender(),
             hyper::Uri::from_static("https://node.invalid"),
         );
         let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transport::{
-    Duplex, Error, Limits, PinnedTls, PublicKey, RelayLink, Tunnel, call_over, dial_through,
+    Channel, Error, Limits, PinnedTls, PublicKey, RelayConnection, Tunnel, call_over, dial_through,
     listen_through, serve_over,
 };
 
@@ -94,18 +94,18 @@ impl Hosted {
         self.address.to_string()
     }
 
-    async fn link(&self, seed: u8) -> Result<RelayLink, Error> {
+    async fn link(&self, seed: u8) -> Result<RelayConnection, Error> {
         let tls = tls(seed, *mediator_key().id().as_bytes());
-        RelayLink::connect(&self.address(), &tls, &limits()).await
+        RelayConnection::connect(&self.address(), &tls, &limits()).await
     }
 
     /// The channel of node `own` to `peer` through this relay: the lower id dials.
-    async fn channel(&self, own: u8, peer: u8) -> Result<Duplex, Error> {
+    async fn channel(&self, own: u8, peer: u8) -> Result<Channel, Error> {
         channel(&self.address(), own, peer).await
     }
 }
 
-async fn channel(address: &str, own: u8, peer: u8) -> Result<Duplex, Error> {
+async fn channel(address: &str, own: u8, peer: u8) -> Result<Channel, Error> {
     let to_relay = tls(own, *mediator_key().id().as_bytes());
     let to_peer = tls(own, *id(peer).as_bytes());
     if id(own) < id(peer) {
@@ -326,7 +326,7 @@ async fn dialling_a_node_that_does_not_wait_is_refused_and_so_is_dialling_onesel
 async fn a_relay_with_another_key_is_not_taken_for_the_relay() {
     let hosted = Hosted::start(relay::Limits::default()).await;
     let pinned = tls(1, *id(4).as_bytes());
-    let refused = RelayLink::connect(&hosted.address(), &pinned, &limits()).await;
+    let refused = RelayConnection::connect(&hosted.address(), &pinned, &limits()).await;
     let presented = *mediator_key().id().as_bytes();
     assert_eq!(refused.err(), Some(Error::WrongKey { presented }));
 }
@@ -546,7 +546,7 @@ async fn a_relay_that_alters_drops_repeats_or_reorders_bytes_ends_the_session_wi
             call_over(one, &tls_one, &limits),
             serve_over(two, &tls_two, &limits),
         );
-        let run = async |role: Role, channel: Duplex| {
+        let run = async |role: Role, channel: Channel| {
             let terms = terms(Mediator::None, 1024);
             let session = session(role, key(role), &key(role.other()), &terms, 1);
             let patience = Patience {
@@ -747,7 +747,8 @@ async fn a_flood_of_dials_and_of_strangers_keeps_no_session_from_its_end() {
                 for _ in 0..50 {
                     // An enrolled node that dials nobody, and one that is not enrolled.
                     for own in [3, 9] {
-                        let link = RelayLink::connect(&address, &tls(own, relay), &limits()).await;
+                        let link =
+                            RelayConnection::connect(&address, &tls(own, relay), &limits()).await;
                         if let Ok(link) = link {
                             refused += u32::from(link.dial(&id(4)).await.is_err());
                         }

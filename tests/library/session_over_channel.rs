@@ -13,7 +13,9 @@ use protocol::session::{Outcome, Persist, Progress, Setup, Standing};
 use protocol::{self, ByClass, Ceiling, PeerMisbehaved, PreparedTable, Role, Session, Terms};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use transport::{self, Direction, Duplex, Kind, Limits, Listener, PinnedTls, Traffic, connect};
+use transport::{
+    self, Channel, Direction, Limits, Listener, MessageKind, PinnedTls, Traffic, connect,
+};
 
 struct Nobody;
 
@@ -85,7 +87,7 @@ fn session(
 }
 
 /// An open channel between the two: the initiator's end, the responder's end.
-async fn channels() -> (Duplex, Duplex) {
+async fn channels() -> (Channel, Channel) {
     let tls = |role: Role| {
         PinnedTls::new(
             &seed(role),
@@ -106,7 +108,7 @@ async fn channels() -> (Duplex, Duplex) {
     (connected, accepting.await.unwrap())
 }
 
-async fn run(session: Session, channel: Duplex, patience: Patience) -> Result<Outcome, Ended> {
+async fn run(session: Session, channel: Channel, patience: Patience) -> Result<Outcome, Ended> {
     run_session(
         session,
         channel,
@@ -146,7 +148,7 @@ async fn the_traffic_of_lists_of_one_and_of_ten_thousand_is_the_same_under_one_c
         );
         let mut messages = Vec::new();
         for direction in [Direction::Sent, Direction::Received] {
-            messages.extend(Kind::ALL.map(|kind| traffic.messages(direction, kind)));
+            messages.extend(MessageKind::ALL.map(|kind| traffic.messages(direction, kind)));
         }
         seen.push((
             messages,

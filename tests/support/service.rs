@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use transport::{ControlLink, Limits, PinnedTls};
+use transport::{ControlConnection, Limits, PinnedTls};
 use wire::control as pb;
 use wire::control::import_list_request::Part;
 
@@ -129,23 +129,23 @@ impl Node {
     }
 
     /// A connection over the socket, as this test's own user.
-    pub fn local(&self) -> ControlLink {
+    pub fn local(&self) -> ControlConnection {
         let (socket, limits) = (self.socket(), Limits::default());
-        let connecting = ControlLink::local(&socket, &limits);
+        let connecting = ControlConnection::local(&socket, &limits);
         self.runtime.block_on(connecting).unwrap()
     }
 
     /// A connection over TLS with the key of this seed.
-    pub fn remote(&self, seed: u8) -> Result<ControlLink, transport::Error> {
+    pub fn remote(&self, seed: u8) -> Result<ControlConnection, transport::Error> {
         let tls = PinnedTls::new(&[seed; 32], *self.handle.id().as_bytes()).unwrap();
         let address = self.address.to_string();
         let limits = Limits::default();
         self.runtime
-            .block_on(ControlLink::remote(&address, &tls, &limits))
+            .block_on(ControlConnection::remote(&address, &tls, &limits))
     }
 
     /// Enrols the key of this seed, as an officer does, and connects with it.
-    pub fn enrol(&self, seed: u8, role: Role) -> (ClientNumber, ControlLink) {
+    pub fn enrol(&self, seed: u8, role: Role) -> (ClientNumber, ControlConnection) {
         let key = Credential::Key(NodeKey::from_seed(&[seed; 32]).id());
         let request = pb::EnrolClientRequest {
             name: format!("client {seed}"),

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::handle::Handle;
 use admin::PeerNumber;
 use pairing::NodeId;
-use transport::{Duplex, Limits, PinnedTls, listen_through, serve_over};
+use transport::{Channel, Limits, PinnedTls, listen_through, serve_over};
 
 /// How long a node waits at a relay before it asks again.
 const RELAY_WAIT: Duration = Duration::from_secs(3600);
@@ -29,7 +29,7 @@ pub(super) struct Awaiting {
     pub(super) relay: NodeId,
     pub(super) address: String,
     pub(super) limits: Limits,
-    pub(super) incoming: mpsc::Sender<Duplex>,
+    pub(super) incoming: mpsc::Sender<Channel>,
 }
 
 impl Awaiting {

@@ -21,7 +21,7 @@ use super::pair::Worker;
 use super::settings::Settings;
 use admin::{Peer, PeerEntry, PeerNumber};
 use store::audit::Event;
-use transport::{self, Duplex, EnrolledTls, PublicKey, Reception};
+use transport::{self, Channel, EnrolledListener, EnrolledTls, PublicKey};
 
 /// Channels of one peer that may wait to be looked at; a further one is dropped.
 const WAITING_MAX: usize = 1;
@@ -43,7 +43,7 @@ pub enum Error {
 pub struct Daemon {
     handle: Handle,
     settings: Arc<Settings>,
-    reception: Option<Reception>,
+    listener: Option<EnrolledListener>,
     /// The peers that may come to the address, by the key they prove.
     expected: Arc<RwLock<BTreeMap<PublicKey, PeerNumber>>>,
     workers: BTreeMap<PeerNumber, Working>,
@@ -57,7 +57,7 @@ pub struct Daemon {
 /// One worker, and what leads to it.
 struct Working {
     entry: PeerEntry,
-    incoming: mpsc::Sender<Duplex>,
+    incoming: mpsc::Sender<Channel>,
     task: Id,
     at_relay: Option<AbortHandle>,
 }
@@ -76,17 +76,17 @@ impl Daemon {
                 expected.contains_key(key)
             }
         };
-        let reception = match &settings.listen {
+        let listener = match &settings.listen {
             Some(address) => {
                 let tls = EnrolledTls::new(handle.store().key().seed(), Arc::new(admits))?;
-                Some(Reception::open(address, tls, settings.limits.clone()).await?)
+                Some(EnrolledListener::open(address, tls, settings.limits.clone()).await?)
             }
             None => None,
         };
         Ok(Self {
             handle,
             settings: Arc::new(settings),
-            reception,
+            listener,
             expected,
             workers: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -101,8 +101,8 @@ impl Daemon {
     /// # Errors
     /// The operating system has forgotten it.
     pub fn address(&self) -> Result<Option<std::net::SocketAddr>, Error> {
-        let reception = self.reception.as_ref();
-        Ok(reception.map(Reception::address).transpose()?)
+        let listener = self.listener.as_ref();
+        Ok(listener.map(EnrolledListener::address).transpose()?)
     }
 
     /// Works until `stop`, and then for at most [`Settings::stop`].
@@ -118,8 +118,8 @@ impl Daemon {
         looks.reset();
         loop {
             let visit = async {
-                match &mut self.reception {
-                    Some(reception) => reception.next().await,
+                match &mut self.listener {
+                    Some(listener) => listener.next().await,
                     None => std::future::pending().await,
                 }
             };
@@ -155,7 +155,7 @@ impl Daemon {
             }
         }
         tracing::info!("stopping");
-        self.reception = None;
+        self.listener = None;
         let deadline = Instant::now() + self.settings.stop;
         let _ = self.stop.send(Some(deadline));
         for working in self.workers.values() {
@@ -239,7 +239,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn start(&mut self, peer: &Peer) -> (mpsc::Sender<Duplex>, Id) {
+    fn start(&mut self, peer: &Peer) -> (mpsc::Sender<Channel>, Id) {
         let (incoming, channels) = mpsc::channel(WAITING_MAX);
         let worker = Worker::new(
             self.handle.clone(),
@@ -263,7 +263,7 @@ impl Daemon {
     }
 
     /// Leads a visitor to its worker; drops it if the worker has one waiting.
-    fn lead(&self, key: &PublicKey, channel: Duplex) {
+    fn lead(&self, key: &PublicKey, channel: Channel) {
         let number = {
             let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner);
             expected.get(key).copied()
@@ -279,7 +279,7 @@ impl Daemon {
         }
     }
 
-    fn await_at_relay(&self, peer: &Peer, incoming: &mpsc::Sender<Duplex>) -> Option<AbortHandle> {
+    fn await_at_relay(&self, peer: &Peer, incoming: &mpsc::Sender<Channel>) -> Option<AbortHandle> {
         if !peer.entry.by_relay {
             return None;
         }

@@ -33,7 +33,7 @@ use protocol::settling::WINDOW_SECONDS_MAX;
 use protocol::verdict::{Refusal, VerdictFault};
 use protocol::{self, PeerMisbehaved};
 use settle::{NoSettler, Settler, SettlerFault};
-use transport::{self, Direction, Duplex, Turn};
+use transport::{self, Channel, Direction, Readiness};
 
 /// Bytes that must move within [`Patience::stall`] for the peer to count as alive: more than pings alone make.
 const PROGRESS_BYTES_MIN: u64 = 1000;
@@ -130,7 +130,7 @@ pub trait Owner {
 /// The session ended without answers; the peer was told, where it could be.
 pub async fn run_session(
     session: Session,
-    channel: Duplex,
+    channel: Channel,
     rng: &mut impl CryptoRng,
     patience: &Patience,
     owner: &mut impl Owner,
@@ -147,7 +147,7 @@ pub async fn run_session(
 /// The session ended without answers; the peer was told, where it could be.
 pub async fn run_mediated_session(
     mut session: Session,
-    mut channel: Duplex,
+    mut channel: Channel,
     rng: &mut impl CryptoRng,
     patience: &Patience,
     owner: &mut impl Owner,
@@ -239,7 +239,7 @@ impl Cause {
 
 async fn drive(
     session: &mut Session,
-    channel: &mut Duplex,
+    channel: &mut Channel,
     rng: &mut impl CryptoRng,
     patience: &Patience,
     owner: &mut impl Owner,
@@ -255,23 +255,23 @@ async fn drive(
                 // side can block the other.
                 let mut message = Some(message);
                 while let Some(waiting) = message.take() {
-                    match liveness.turn(channel, true).await? {
-                        Turn::Free(slot) => slot.send(waiting)?,
-                        Turn::Received(received) => {
+                    match liveness.ready(channel, true).await? {
+                        Readiness::CanSend(permit) => permit.send(waiting)?,
+                        Readiness::Received(received) => {
                             session.receive(received)?;
                             message = Some(waiting);
                         }
-                        Turn::Ended => return Err(transport::Error::Gone.into()),
+                        Readiness::Ended => return Err(transport::Error::Gone.into()),
                     }
                 }
             }
             Step::Wait => {
-                let turn = liveness.turn(channel, false);
-                let turn = match (session.signed(), settler) {
+                let ready = liveness.ready(channel, false);
+                let readiness = match (session.signed(), settler) {
                     (Some(state), Some(settler)) => {
                         let state = Arc::clone(state);
                         tokio::select! {
-                            turn = turn => turn?,
+                            readiness = ready => readiness?,
                             outcome = settle::settled(&state, settler, patience.claim) => return outcome,
                             () = sleep(patience.release) => {
                                 let seconds = patience.release.as_secs();
@@ -279,11 +279,13 @@ async fn drive(
                             }
                         }
                     }
-                    _ => turn.await?,
+                    _ => ready.await?,
                 };
-                match turn {
-                    Turn::Received(received) => session.receive(received)?,
-                    Turn::Free(_) | Turn::Ended => return Err(transport::Error::Gone.into()),
+                match readiness {
+                    Readiness::Received(received) => session.receive(received)?,
+                    Readiness::CanSend(_) | Readiness::Ended => {
+                        return Err(transport::Error::Gone.into());
+                    }
                 }
             }
             Step::Persist(state) => block_in_place(|| owner.keep(state)).map_err(Cause::NotKept)?,
@@ -322,21 +324,25 @@ struct Liveness {
 }
 
 impl Liveness {
-    fn new(channel: &Duplex, stall: Duration) -> Self {
+    fn new(channel: &Channel, stall: Duration) -> Self {
         Self {
             stall,
             traffic: channel.traffic(),
         }
     }
 
-    /// The channel's next turn, unless nothing moves for too long.
-    async fn turn<'a>(&self, channel: &'a mut Duplex, sending: bool) -> Result<Turn<'a>, Cause> {
+    /// What the channel can do next, unless nothing moves for too long.
+    async fn ready<'a>(
+        &self,
+        channel: &'a mut Channel,
+        sending: bool,
+    ) -> Result<Readiness<'a>, Cause> {
         let mut before = self.bytes();
-        let turn = channel.turn(sending);
-        tokio::pin!(turn);
+        let ready = channel.ready(sending);
+        tokio::pin!(ready);
         loop {
-            match timeout(self.stall, &mut turn).await {
-                Ok(turned) => return Ok(turned?),
+            match timeout(self.stall, &mut ready).await {
+                Ok(readiness) => return Ok(readiness?),
                 Err(_) => {
                     let now = self.bytes();
                     if now - before < PROGRESS_BYTES_MIN {
@@ -356,7 +362,7 @@ impl Liveness {
 }
 
 /// Tells the peer why, where that may still reach it.
-async fn take_leave(mut channel: Duplex, cause: &Cause, patience: &Patience) {
+async fn take_leave(mut channel: Channel, cause: &Cause, patience: &Patience) {
     let reason = match cause {
         Cause::Exchange(error) => error.abort_reason(),
         Cause::Channel(transport::Error::Misbehaved(_)) => Some(AbortReason::Misbehaved),

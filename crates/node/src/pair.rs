@@ -29,7 +29,7 @@ use ending::Ran;
 use protocol::Role;
 use protocol::message::{AbortReason, Message};
 use setup::{Begun, Trouble, begin, can_call, dial, left_by_the_last, prepare, stock};
-use transport::Duplex;
+use transport::Channel;
 
 /// Between two looks at the clock, which may be set while one waits.
 const LOOK: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ pub(super) struct Worker {
     pub peer: PeerNumber,
     pub settings: Arc<Settings>,
     /// Channels on which the peer has opened a session.
-    pub incoming: mpsc::Receiver<Duplex>,
+    pub incoming: mpsc::Receiver<Channel>,
     /// Goes up when something in the store has changed.
     pub changed: watch::Receiver<u64>,
     pub stop: Stop,
@@ -87,7 +87,7 @@ struct Memory {
 enum Next {
     Stop,
     Changed,
-    Incoming(Box<Duplex>),
+    Incoming(Box<Channel>),
     Due,
 }
 
@@ -96,7 +96,7 @@ impl Worker {
         handle: Handle,
         peer: PeerNumber,
         settings: Arc<Settings>,
-        incoming: mpsc::Receiver<Duplex>,
+        incoming: mpsc::Receiver<Channel>,
         changed: watch::Receiver<u64>,
         stop: Stop,
     ) -> Self {
@@ -249,7 +249,7 @@ impl Worker {
     }
 
     /// Runs a session as its responder, if policy lets it run now.
-    async fn serve(&mut self, peer: &Peer, memory: &mut Memory, channel: Duplex) {
+    async fn serve(&mut self, peer: &Peer, memory: &mut Memory, channel: Channel) {
         match self.may(peer, memory).await {
             Ok(Some(approval)) => {
                 self.session(peer, memory, Role::Responder, channel, approval)
@@ -270,9 +270,9 @@ impl Worker {
         peer: &Peer,
         memory: &mut Memory,
         role: Role,
-        channel: Duplex,
+        channel: Channel,
         approval: Option<ApprovalNumber>,
-    ) -> Option<Duplex> {
+    ) -> Option<Channel> {
         let settler = match self.settler(peer).await {
             Ok(settler) => settler,
             Err(trouble) => {
@@ -438,7 +438,7 @@ impl Worker {
     }
 
     /// Tells the peer that this is not the moment, in the background.
-    fn refuse(&self, mut channel: Duplex) {
+    fn refuse(&self, mut channel: Channel) {
         let Ok(permit) = self.refusals.clone().try_acquire_owned() else {
             return;
         };

@@ -34,13 +34,13 @@ const SEND_BUFFER_BYTES: usize = 1 << 20;
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
 
 /// One connection to the node.
-pub struct ControlLink {
-    wire: Wire,
-    link: Connection,
+pub struct ControlConnection {
+    sender: ControlSender,
+    running: Connection,
     state: Arc<ConnectionState>,
 }
 
-impl ControlLink {
+impl ControlConnection {
     /// Connects to a node of this machine at its socket.
     ///
     /// # Errors
@@ -83,42 +83,46 @@ impl ControlLink {
             .handshake(TokioIo::new(WatchedStream::new(stream, state.clone())))
             .await
             .map_err(|error| state.blame(&error))?;
-        let link = Connection::start(connection, tasks, state.clone());
-        let wire = Wire {
+        let running = Connection::start(connection, tasks, state.clone());
+        let sender = ControlSender {
             sender,
             state: state.clone(),
         };
-        Ok(Self { wire, link, state })
+        Ok(Self {
+            sender,
+            running,
+            state,
+        })
     }
 
     /// The calls.
-    pub fn calls(&self) -> ControlClient<Wire> {
+    pub fn calls(&self) -> ControlClient<ControlSender> {
         let origin = Uri::from_static("https://node.tacit.invalid");
-        ControlClient::with_origin(self.wire.clone(), origin)
+        ControlClient::with_origin(self.sender.clone(), origin)
             .max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
     }
 
     /// The connection by itself, for calls of other services.
-    pub fn wire(&self) -> Wire {
-        self.wire.clone()
+    pub fn sender(&self) -> ControlSender {
+        self.sender.clone()
     }
 
     /// What broke the connection, if anything has: the cause behind a call's failing.
     pub fn fault(&self) -> Option<Error> {
         let gone = self.state.is_over().then_some(Error::Gone);
-        self.link.fault().or(gone)
+        self.running.fault().or(gone)
     }
 }
 
 /// The sending end of the connection, as tonic's client wants it.
 #[derive(Clone)]
-pub struct Wire {
+pub struct ControlSender {
     sender: http2::SendRequest<tonic::body::Body>,
     state: Arc<ConnectionState>,
 }
 
-impl Service<Request<tonic::body::Body>> for Wire {
+impl Service<Request<tonic::body::Body>> for ControlSender {
     type Response = Response<Incoming>;
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::duplex::Duplex;
+use super::channel::Channel;
 use super::error::{Error, Misbehaviour};
 use super::limits::Limits;
 use super::opening::{call_over, serve_enrolled, serve_over};
@@ -75,29 +75,29 @@ impl Listener {
         tls: &PinnedTls,
         limits: &Limits,
         mut turned_away: impl FnMut(SocketAddr, Error),
-    ) -> Result<Duplex, Error> {
+    ) -> Result<Channel, Error> {
         let listener = self
             .listen()
             .map_err(|error| Error::CannotListen(error.kind()))?;
         let deadline = Instant::now() + limits.wait;
-        let mut visits = Visits::default();
+        let mut handshakes = Handshakes::default();
         loop {
-            let next = visits.next(&listener, limits, |stream| {
+            let next = handshakes.next(&listener, limits, |stream| {
                 let (tls, limits) = (tls.clone(), limits.clone());
                 async move { serve_over(stream, &tls, &limits).await }
             });
             let event = timeout_at(deadline, next).await;
             let Ok((from, outcome)) = event else {
-                return Err(visits.nobody());
+                return Err(handshakes.nobody());
             };
             match outcome {
-                Ok(duplex) => return Ok(duplex),
+                Ok(channel) => return Ok(channel),
                 // Nobody but the peer gets beyond TLS.
                 Err(error @ Error::Misbehaved(rule)) if rule != Misbehaviour::Tls => {
                     return Err(error);
                 }
                 Err(error) => {
-                    visits.count(error);
+                    handshakes.count(error);
                     turned_away(from, error);
                 }
             }
@@ -112,14 +112,14 @@ impl Listener {
 }
 
 /// Where the peers of a node come, each known by its key; for as long as the node runs.
-pub struct Reception {
+pub struct EnrolledListener {
     listener: TcpListener,
     tls: EnrolledTls,
     limits: Limits,
-    visits: Visits<(Duplex, PublicKey)>,
+    handshakes: Handshakes<(Channel, PublicKey)>,
 }
 
-impl Reception {
+impl EnrolledListener {
     /// Listens at `address` for the nodes that `tls` admits.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Reception {
             listener,
             tls,
             limits,
-            visits: Visits::default(),
+            handshakes: Handshakes::default(),
         })
     }
 
@@ -150,9 +150,9 @@ impl Reception {
     /// The next visitor: a channel on which a session was opened, and the key that was proven; or why it
     /// was turned away. Handshakes run side by side, are bounded in time and number, and the oldest
     /// makes room when there are too many. May be dropped and called again.
-    pub async fn next(&mut self) -> (SocketAddr, Result<(Duplex, PublicKey), Error>) {
+    pub async fn next(&mut self) -> (SocketAddr, Result<(Channel, PublicKey), Error>) {
         let (tls, limits) = (&self.tls, &self.limits);
-        self.visits
+        self.handshakes
             .next(&self.listener, limits, |stream| {
                 let (tls, limits) = (tls.clone(), limits.clone());
                 async move { serve_enrolled(stream, &tls, &limits).await }
@@ -162,18 +162,18 @@ impl Reception {
 }
 
 /// The connections whose handshakes are going on, and what became of those before them.
-struct Visits<T> {
-    handshakes: JoinSet<Result<T, Error>>,
+struct Handshakes<T> {
+    running: JoinSet<Result<T, Error>>,
     /// Oldest first.
     visitors: VecDeque<(Id, SocketAddr, AbortHandle)>,
     turned_away: u32,
     presented: Option<PublicKey>,
 }
 
-impl<T> Default for Visits<T> {
+impl<T> Default for Handshakes<T> {
     fn default() -> Self {
         Self {
-            handshakes: JoinSet::new(),
+            running: JoinSet::new(),
             visitors: VecDeque::new(),
             turned_away: 0,
             presented: None,
@@ -181,7 +181,7 @@ impl<T> Default for Visits<T> {
     }
 }
 
-impl<T: Send + 'static> Visits<T> {
+impl<T: Send + 'static> Handshakes<T> {
     /// Takes connections in until one of them has come to an end.
     async fn next<F>(
         &mut self,
@@ -194,7 +194,7 @@ impl<T: Send + 'static> Visits<T> {
     {
         loop {
             tokio::select! {
-                Some(ended) = self.handshakes.join_next_with_id() => {
+                Some(ended) = self.running.join_next_with_id() => {
                     let (id, outcome) = match ended {
                         Ok(ended) => ended,
                         Err(failed) => (failed.id(), Err(Error::Gone)),
@@ -226,7 +226,7 @@ impl<T: Send + 'static> Visits<T> {
         from: SocketAddr,
         handshake: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) {
-        let handshake = self.handshakes.spawn(handshake);
+        let handshake = self.running.spawn(handshake);
         self.visitors.push_back((handshake.id(), from, handshake));
     }
 
@@ -266,7 +266,7 @@ impl<T: Send + 'static> Visits<T> {
 /// [`Error::WrongKey`], [`Error::KeyRefused`], [`Error::NotTls`], [`Error::Incompatible`]; if nobody
 /// answers, [`Error::HandshakeTimedOut`]; and [`Error::Refused`], [`Error::Misbehaved`].
 /// After the wait: [`Error::Unreachable`], [`Error::Gone`].
-pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error> {
+pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<Channel, Error> {
     let deadline = Instant::now() + limits.wait;
     let addresses: Vec<SocketAddr> = resolve(address).await?.collect();
     let mut pause = limits.pause_first;

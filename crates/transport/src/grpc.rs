@@ -18,10 +18,10 @@ use tokio_stream::StreamExt;
 use tonic::codegen::{BoxStream, Service};
 use tonic::{Status, Streaming};
 
+use super::channel::{Channel, Inbound, Outbound, outbound};
 use super::checked_body::{CheckedBody, Side, status_error};
 use super::connection::{Connection, Tasks};
 use super::connection_state::{ConnectionState, WatchedStream};
-use super::duplex::{Duplex, Inbound, Outbound, outbound};
 use super::error::Error;
 use super::limits::Limits;
 use super::request_sender::RequestSender;
@@ -45,7 +45,7 @@ pub(super) async fn call<S>(
     secured: S,
     traffic: Arc<Traffic>,
     limits: &Limits,
-) -> Result<Duplex, Error>
+) -> Result<Channel, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -77,7 +77,7 @@ where
         Err(status) => return Err(status_error(&status)),
     };
     let inbound = Inbound::new(streaming, traffic.clone());
-    Ok(Duplex::new(
+    Ok(Channel::new(
         outgoing,
         inbound,
         running.called_by(sender),
@@ -92,7 +92,7 @@ pub(super) async fn serve<S>(
     secured: S,
     traffic: Arc<Traffic>,
     limits: &Limits,
-) -> Result<Duplex, Error>
+) -> Result<Channel, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -127,7 +127,7 @@ where
     match open.await {
         Ok(streaming) => {
             let inbound = Inbound::new(streaming, traffic.clone());
-            Ok(Duplex::new(outgoing, inbound, running, traffic, limits))
+            Ok(Channel::new(outgoing, inbound, running, traffic, limits))
         }
         // The service went with its connection before anybody called it.
         Err(_) => {

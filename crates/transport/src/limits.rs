@@ -21,7 +21,7 @@ pub struct Limits {
     pub keep_alive_interval: Duration,
     /// For the answer to that ping; then the peer counts as gone. 20 s.
     pub keep_alive_timeout: Duration,
-    /// For [`Duplex::finish`](super::Duplex::finish): the peer's last bytes, and its word that it has ours. 30 s.
+    /// For [`Channel::finish`](super::Channel::finish): the peer's last bytes, and its word that it has ours. 30 s.
     pub finish: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::duplex::Duplex;
+use super::channel::Channel;
 use super::error::Error;
 use super::grpc;
 use super::limits::Limits;
@@ -17,7 +17,7 @@ use super::traffic::{CountedStream, Traffic};
 ///
 /// # Errors
 /// [`Error::HandshakeTimedOut`] after [`Limits::handshake`]; or what stood in the way.
-pub async fn call_over<S>(stream: S, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error>
+pub async fn call_over<S>(stream: S, tls: &PinnedTls, limits: &Limits) -> Result<Channel, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -37,7 +37,7 @@ where
 ///
 /// # Errors
 /// [`Error::HandshakeTimedOut`] after [`Limits::handshake`]; or what stood in the way.
-pub async fn serve_over<S>(stream: S, tls: &PinnedTls, limits: &Limits) -> Result<Duplex, Error>
+pub async fn serve_over<S>(stream: S, tls: &PinnedTls, limits: &Limits) -> Result<Channel, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -58,7 +58,7 @@ pub(super) async fn serve_enrolled<S>(
     stream: S,
     tls: &EnrolledTls,
     limits: &Limits,
-) -> Result<(Duplex, PublicKey), Error>
+) -> Result<(Channel, PublicKey), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -19,7 +19,7 @@ pub enum Direction {
 
 /// A kind of message, without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum MessageKind {
     Offer,
     Answer,
     Commitment,
@@ -31,7 +31,7 @@ pub enum Kind {
     Abort,
 }
 
-impl Kind {
+impl MessageKind {
     /// All kinds, in the order in which a session uses them first.
     pub const ALL: [Self; 9] = [
         Self::Offer,
@@ -46,7 +46,7 @@ impl Kind {
     ];
 }
 
-impl From<&Message> for Kind {
+impl From<&Message> for MessageKind {
     fn from(message: &Message) -> Self {
         match message {
             Message::Offer(_) => Self::Offer,
@@ -64,7 +64,7 @@ impl From<&Message> for Kind {
 
 /// How many messages of one kind, and how many bytes they had in protobuf, together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct MessageCount {
     pub messages: u64,
     pub bytes: u64,
 }
@@ -80,8 +80,8 @@ pub struct Traffic {
 struct Counts {
     /// Of the byte stream below TLS.
     bytes: AtomicU64,
-    /// Messages and their bytes, by [`Kind`].
-    kinds: [(AtomicU64, AtomicU64); Kind::ALL.len()],
+    /// Messages and their bytes, by [`MessageKind`].
+    kinds: [(AtomicU64, AtomicU64); MessageKind::ALL.len()],
 }
 
 impl Traffic {
@@ -91,15 +91,15 @@ impl Traffic {
     }
 
     /// Tells messages and bytes of one kind.
-    pub fn messages(&self, direction: Direction, kind: Kind) -> Tally {
+    pub fn messages(&self, direction: Direction, kind: MessageKind) -> MessageCount {
         let (messages, bytes) = &self.counts(direction).kinds[kind as usize];
-        Tally {
+        MessageCount {
             messages: messages.load(Relaxed),
             bytes: bytes.load(Relaxed),
         }
     }
 
-    pub(super) fn count(&self, direction: Direction, kind: Kind, length: usize) {
+    pub(super) fn count(&self, direction: Direction, kind: MessageKind, length: usize) {
         let (messages, bytes) = &self.counts(direction).kinds[kind as usize];
         messages.fetch_add(1, Relaxed);
         bytes.fetch_add(length as u64, Relaxed);

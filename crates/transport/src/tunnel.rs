@@ -55,13 +55,13 @@ const OUTGOING_FRAMES_MAX: usize = 4;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// One connection to a relay, whose key was proven.
-pub struct RelayLink {
+pub struct RelayConnection {
     client: RelayClient<RequestSender>,
-    link: Connection,
+    running: Connection,
     answer: Duration,
 }
 
-impl RelayLink {
+impl RelayConnection {
     /// Connects to the relay at `address`, whose key `tls` pins. Tries once.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl RelayLink {
         let secured = tls.connect(stream).await?;
         let state = Arc::new(ConnectionState::default());
         let tasks = Tasks::default();
-        let (caller, connection) = http2::Builder::new(tasks.clone())
+        let (sender, connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(TUNNEL_WINDOW_BYTES)
             .initial_connection_window_size(TUNNEL_WINDOW_BYTES)
@@ -98,14 +98,14 @@ impl RelayLink {
             .handshake(TokioIo::new(WatchedStream::new(secured, state.clone())))
             .await
             .map_err(|error| state.blame(&error))?;
-        let link = Connection::start(connection, tasks, state.clone());
+        let running = Connection::start(connection, tasks, state.clone());
         let origin = Uri::from_static("https://relay.tacit.invalid");
-        let client = RelayClient::with_origin(RequestSender::new(caller, state), origin)
+        let client = RelayClient::with_origin(RequestSender::new(sender, state), origin)
             .max_decoding_message_size(RELAY_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(RELAY_MESSAGE_BYTES_MAX);
         Ok(Self {
             client,
-            link,
+            running,
             answer: limits.handshake,
         })
     }
@@ -188,10 +188,16 @@ pub struct Tunnel {
 impl Tunnel {
     /// Moves bytes between the stream and the relay in the background until both directions end, or
     /// either breaks.
-    fn start(link: RelayLink, outgoing: mpsc::Sender<Frame>, incoming: Streaming<Frame>) -> Self {
+    fn start(
+        relay: RelayConnection,
+        outgoing: mpsc::Sender<Frame>,
+        incoming: Streaming<Frame>,
+    ) -> Self {
         let (stream, far) = duplex(BUFFER_BYTES);
         tokio::spawn(async move {
-            let RelayLink { client, link, .. } = link;
+            let RelayConnection {
+                client, running, ..
+            } = relay;
             let (reader, mut writer) = tokio::io::split(far);
             let taking = async {
                 let taken = take_in(incoming, &mut writer).await;
@@ -205,7 +211,7 @@ impl Tunnel {
             if sent.is_ok() && taken.is_ok() {
                 drop(client);
             }
-            let _ = timeout(LINGER, link.ended()).await;
+            let _ = timeout(LINGER, running.ended()).await;
         });
         Self { stream }
     }
@@ -265,7 +271,7 @@ pub async fn dial_through(
     limits: &Limits,
 ) -> Result<Tunnel, Error> {
     again(limits, || async {
-        RelayLink::connect(address, relay, limits)
+        RelayConnection::connect(address, relay, limits)
             .await?
             .dial(peer)
             .await
@@ -286,8 +292,8 @@ pub async fn listen_through(
 ) -> Result<Tunnel, Error> {
     let deadline = Instant::now() + limits.wait;
     again(limits, || async {
-        let link = RelayLink::connect(address, relay, limits).await?;
-        timeout_at(deadline, link.listen(peer))
+        let relay = RelayConnection::connect(address, relay, limits).await?;
+        timeout_at(deadline, relay.listen(peer))
             .await
             .unwrap_or(Err(Error::NobodyCame { turned_away: 0 }))
     })

@@ -6,7 +6,7 @@ use super::{Delegation, Side};
 use crate::cli::table;
 use identity::{Answer, Field, List, Person};
 use pairing::NodeId;
-use transport::{Direction, Kind};
+use transport::{Direction, MessageKind};
 
 /// A side's answers, with how the other side wrote the same person: only a demonstration can know both.
 pub fn side(
@@ -99,7 +99,7 @@ pub fn eavesdropper(out: &mut impl Write, a: &Side, b: &Side, quiet: &Side) -> s
         &(people(a) + people(b)).to_string(),
         &(2 * people(quiet)).to_string(),
     ]);
-    for kind in Kind::ALL {
+    for kind in MessageKind::ALL {
         let row = |side: &Side| {
             let (sent, received) = (
                 side.traffic.messages(Direction::Sent, kind),

@@ -22,7 +22,7 @@ use protocol::session::{self, Persist, Progress, Session};
 use protocol::{self, ListKind, PreparedTable, Role};
 use store::prepared::Fit;
 use store::sessions::{End, Start};
-use transport::{self, Duplex, Limits, PinnedTls, call_over, connect, dial_through};
+use transport::{self, Channel, Limits, PinnedTls, call_over, connect, dial_through};
 
 /// What a session begins with.
 pub(super) struct Begun {
@@ -135,7 +135,7 @@ pub(super) async fn dial(
     handle: Handle,
     limits: Limits,
     peer: Peer,
-) -> Result<Duplex, transport::Error> {
+) -> Result<Channel, transport::Error> {
     let key = handle.store().key();
     let tls = PinnedTls::new(key.seed(), *peer.entry.id.as_bytes())?;
     let limits = Limits {

@@ -12,7 +12,7 @@ use protocol::SessionId;
 use protocol::agreement::{MediatorTime, SignedAgreement};
 use protocol::descriptor::Descriptor;
 use protocol::verdict::Answer;
-use transport::{Error, Limits, PinnedTls, RelayLink};
+use transport::{Error, Limits, PinnedTls, RelayConnection};
 
 /// A node's questions to the mediator of a descriptor.
 pub struct AtRelay {
@@ -22,7 +22,7 @@ pub struct AtRelay {
     tls: PinnedTls,
     limits: Limits,
     /// The connection over which the last question was answered.
-    link: Mutex<Option<RelayLink>>,
+    link: Mutex<Option<RelayConnection>>,
 }
 
 /// One question over one connection.
@@ -54,7 +54,7 @@ impl AtRelay {
     /// Asks over the connection of the last question, and over a new one where that has broken.
     async fn ask<T: Send>(
         &self,
-        question: impl for<'a> Fn(&'a mut RelayLink) -> Asked<'a, T> + Send + Sync,
+        question: impl for<'a> Fn(&'a mut RelayConnection) -> Asked<'a, T> + Send + Sync,
     ) -> Result<T, Error> {
         let kept = self.kept().take();
         if let Some(mut link) = kept {
@@ -67,17 +67,17 @@ impl AtRelay {
                 Err(_) => {}
             }
         }
-        let mut link = RelayLink::connect(&self.address, &self.tls, &self.limits).await?;
+        let mut link = RelayConnection::connect(&self.address, &self.tls, &self.limits).await?;
         let answer = question(&mut link).await?;
         Ok(self.keep(link, answer))
     }
 
-    fn keep<T>(&self, link: RelayLink, answer: T) -> T {
+    fn keep<T>(&self, link: RelayConnection, answer: T) -> T {
         *self.kept() = Some(link);
         answer
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<RelayLink>> {
+    fn kept(&self) -> MutexGuard<'_, Option<RelayConnection>> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

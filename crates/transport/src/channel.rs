@@ -14,7 +14,7 @@ use super::checked_body::status_error;
 use super::connection::Connection;
 use super::error::Error;
 use super::limits::Limits;
-use super::traffic::{Direction, Kind, Traffic};
+use super::traffic::{Direction, MessageKind, Traffic};
 use protocol::message::Message;
 use wire::{self, MESSAGE_BYTES_MAX};
 
@@ -28,7 +28,7 @@ const CAUSE_WAIT: Duration = Duration::from_secs(1);
 ///
 /// Dropping it breaks the connection off: the peer sees [`Error::Gone`]. [`finish`](Self::finish)
 /// ends it so that everything sent arrives.
-pub struct Duplex {
+pub struct Channel {
     outgoing: mpsc::Sender<Parcel>,
     incoming: Incoming,
     connection: Connection,
@@ -36,10 +36,10 @@ pub struct Duplex {
     finish: Duration,
 }
 
-/// What [`Duplex::turn`] found possible first.
-pub enum Turn<'a> {
+/// What [`Channel::ready`] found possible first.
+pub enum Readiness<'a> {
     /// A message can be queued without waiting.
-    Free(Slot<'a>),
+    CanSend(SendPermit<'a>),
     /// A message came.
     Received(Message),
     /// The peer has finished: nothing more will come.
@@ -47,12 +47,12 @@ pub enum Turn<'a> {
 }
 
 /// Room for one message to send.
-pub struct Slot<'a> {
+pub struct SendPermit<'a> {
     permit: mpsc::Permit<'a, Parcel>,
     traffic: &'a Traffic,
 }
 
-impl Slot<'_> {
+impl SendPermit<'_> {
     /// Queues `message`.
     ///
     /// # Errors
@@ -63,13 +63,13 @@ impl Slot<'_> {
             return Err(Error::MessageTooLong { bytes });
         }
         self.traffic
-            .count(Direction::Sent, Kind::from(&message), bytes);
+            .count(Direction::Sent, MessageKind::from(&message), bytes);
         self.permit.send(Parcel::Message(message));
         Ok(())
     }
 }
 
-impl Duplex {
+impl Channel {
     pub(super) fn new(
         outgoing: mpsc::Sender<Parcel>,
         inbound: Inbound,
@@ -99,7 +99,7 @@ impl Duplex {
     ///
     /// # Errors
     /// Those of [`receive`](Self::receive).
-    pub async fn turn(&mut self, sending: bool) -> Result<Turn<'_>, Error> {
+    pub async fn ready(&mut self, sending: bool) -> Result<Readiness<'_>, Error> {
         let Self {
             outgoing,
             incoming,
@@ -109,10 +109,10 @@ impl Duplex {
         let received = tokio::select! {
             received = incoming.next() => received?,
             Ok(permit) = outgoing.reserve(), if sending => {
-                return Ok(Turn::Free(Slot { permit, traffic }));
+                return Ok(Readiness::CanSend(SendPermit { permit, traffic }));
             }
         };
-        Ok(received.map_or(Turn::Ended, Turn::Received))
+        Ok(received.map_or(Readiness::Ended, Readiness::Received))
     }
 
     /// Queues `message` as soon as there is room, which is when the peer reads.
@@ -122,7 +122,7 @@ impl Duplex {
     /// tell better: then [`Error::Gone`], and the message is the next one received.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         match self.outgoing.reserve().await {
-            Ok(permit) => Slot {
+            Ok(permit) => SendPermit {
                 permit,
                 traffic: &self.traffic,
             }
@@ -265,7 +265,7 @@ impl Inbound {
             Ok(Some(message)) => {
                 let bytes = wire::encoded_len(&message);
                 self.traffic
-                    .count(Direction::Received, Kind::from(&message), bytes);
+                    .count(Direction::Received, MessageKind::from(&message), bytes);
                 return Ok(Some(message));
             }
             Ok(None) => Ok(()),
