@@ -5,7 +5,7 @@ use std::io::Cursor;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use identity::key::hashed_identities;
 use identity::list::{self, ListOptions};
-use identity::reading::Reading;
+use identity::normal_record::NormalRecord;
 use identity::{Field, ListKind, Schema};
 
 const ROWS: usize = 20_000;
@@ -97,8 +97,8 @@ fn one_core(criterion: &mut Criterion) {
                             .position(|name| *name == field)
                             .map_or("", |at| row[at].as_str())
                     };
-                    let reading = Reading::of(cell, TODAY);
-                    elements += hashed_identities(schema, ListKind::Requested, &reading).len();
+                    let record = NormalRecord::of(cell, TODAY);
+                    elements += hashed_identities(schema, ListKind::Requested, &record).len();
                 }
                 elements
             });

@@ -108,7 +108,7 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
     }
     let known: Vec<(Field, &str)> = Field::ALL
         .into_iter()
-        .filter(|field| columns.place(*field).is_some())
+        .filter(|field| columns.index_of(*field).is_some())
         .map(|field| (field, columns.header_of(field)))
         .collect();
     if args.json {
@@ -134,21 +134,21 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
 
 /// One row for people: who it is, what is folded of it, which keys it gives, what is wrong.
 fn write_row(out: &mut impl Write, row: &ScannedRow) -> io::Result<()> {
-    let reading = &row.reading;
+    let record = &row.record;
     write!(out, "line {}  {}", row.line, or_dash(&row.record_id))?;
-    let family: Vec<&str> = reading
+    let family: Vec<&str> = record
         .family
         .iter()
         .map(|family| family.word.as_str())
         .collect();
-    let birth = reading
+    let birth = record
         .birth
         .map(|birth| birth.to_string())
         .unwrap_or_default();
     let words = [
         family.join(" / "),
-        reading.given_word.clone(),
-        reading.patronymic_word.clone(),
+        record.given_word.clone(),
+        record.patronymic_word.clone(),
         birth,
     ];
     let words: Vec<&str> = words
@@ -157,14 +157,14 @@ fn write_row(out: &mut impl Write, row: &ScannedRow) -> io::Result<()> {
         .filter(|word| !word.is_empty())
         .collect();
     writeln!(out, "  {}", or_dash(&words.join(" · ")))?;
-    let folds: Vec<&str> = reading
+    let folds: Vec<&str> = record
         .family
         .iter()
         .map(|family| family.skeleton.as_str())
         .collect();
     let mut parts = vec![folds.join(" / ")];
-    parts.extend(reading.given_part().map(str::to_owned));
-    parts.extend(reading.patronymic_part().map(str::to_owned));
+    parts.extend(record.given_part().map(str::to_owned));
+    parts.extend(record.patronymic_part().map(str::to_owned));
     writeln!(
         out,
         "    folds {}  keys {}",
@@ -219,8 +219,8 @@ fn write_summary(
 }
 
 fn row_json(row: &ScannedRow) -> Value {
-    let reading = &row.reading;
-    let family: Vec<Value> = reading
+    let record = &row.record;
+    let family: Vec<Value> = record
         .family
         .iter()
         .map(|family| json!({ "word": family.word, "phonemes": family.phonemes, "skeleton": family.skeleton }))
@@ -242,12 +242,12 @@ fn row_json(row: &ScannedRow) -> Value {
         "record_id": &*row.record_id,
         "used": row.is_used(),
         "family": family,
-        "given": { "word": reading.given_word, "class": reading.given_part() },
-        "patronymic": { "word": reading.patronymic_word, "class": reading.patronymic_part() },
-        "date_of_birth": reading.birth.map(|birth| birth.to_string()),
-        "document_number": reading.document,
-        "service_number": reading.service,
-        "tax_id": reading.tax,
+        "given": { "word": record.given_word, "class": record.given_part() },
+        "patronymic": { "word": record.patronymic_word, "class": record.patronymic_part() },
+        "date_of_birth": record.birth.map(|birth| birth.to_string()),
+        "document_number": record.document,
+        "service_number": record.service,
+        "tax_id": record.tax,
         "keys": kinds(row),
         "issues": issues,
     })

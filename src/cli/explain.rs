@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::cli::list_file::{ListArgs, open};
 use crate::cli::{Exit, Failure, output, table};
 use identity::grade::grade;
-use identity::key::{Part, Values};
 use identity::list::{self, ScannedRow};
-use identity::schema::{class_name, grade_name};
-use identity::{HashedIdentity, KeyClass, KeyKind, ListKind, ListSizes, Schema};
+use identity::{
+    HashedIdentity, KeyClass, KeyKind, KeyPart, ListKind, ListSizes, PartValues, Schema,
+};
 
 /// Explain whether two rows of your own files would meet, by which keys, and what differs
 #[derive(clap::Args, Debug)]
@@ -110,7 +110,7 @@ struct Comparison {
 }
 
 struct PartPair {
-    part: Part,
+    part: KeyPart,
     first: Vec<String>,
     second: Vec<String>,
 }
@@ -147,7 +147,7 @@ impl Comparison {
             for part in kind.parts().iter().copied() {
                 if !parts.iter().any(|pair| pair.part == part) {
                     let values = |row: &ScannedRow| {
-                        Values::of(&row.reading)
+                        PartValues::of(&row.record)
                             .each(part)
                             .map(str::to_owned)
                             .collect()
@@ -223,8 +223,8 @@ impl Comparison {
                 .collect();
             keys.add_row([
                 key.kind.label(),
-                class_name(key.kind.class()),
-                grade_name(key.kind.grade()),
+                key.kind.class().name(),
+                key.kind.grade().name(),
                 if key.meets { "yes" } else { "no" },
                 &because.join(", "),
             ]);
@@ -256,7 +256,7 @@ impl Comparison {
             .map(|key| {
                 let because: Vec<Value> =
                     key.because.iter().map(|(part, state)| json!({ "part": part, "state": state })).collect();
-                json!({ "key": key.kind.label(), "class": class_name(key.kind.class()), "meets": key.meets, "because": because })
+                json!({ "key": key.kind.label(), "class": key.kind.class().name(), "meets": key.meets, "because": because })
             })
             .collect();
         json!({ "parts": parts, "keys": keys, "answer": { "narrow": self.narrow, "both": self.both }, "left_out": self.left_out })

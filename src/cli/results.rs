@@ -140,7 +140,7 @@ impl<'a> Results<'a> {
             kinds: &answer.kinds,
             peer: None,
         });
-        let place = |field| list.columns.place(field);
+        let place = |field| list.columns.index_of(field);
         Self {
             header: list.header(),
             id: place(Field::RecordId),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Failure, output, table};
-use identity::schema::{RULES, class_name, data_files, grade_name, unicode_version};
+use identity::schema::{RULES, data_files, unicode_version};
 use identity::{KeyKind, Schema};
 
 /// Show the match schemas, their keys and digests: what both sides must agree on
@@ -80,8 +80,8 @@ fn to_text(schema: Schema) -> String {
     for kind in schema.kinds() {
         keys.add_row([
             kind.label().to_owned(),
-            class_name(kind.class()).to_owned(),
-            grade_name(kind.grade()).to_owned(),
+            kind.class().name().to_owned(),
+            kind.grade().name().to_owned(),
             parts(*kind).join(", "),
         ]);
     }
@@ -112,8 +112,8 @@ fn to_json(schema: Schema) -> Value {
         .iter()
         .map(|kind| {
             json!({
-                "key": kind.label(), "class": class_name(kind.class()),
-                "grade": grade_name(kind.grade()), "parts": parts(*kind),
+                "key": kind.label(), "class": kind.class().name(),
+                "grade": kind.grade().name(), "parts": parts(*kind),
             })
         })
         .collect();

@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::terms::ceiling_for;
 use super::{Exit, Failure};
 use identity::grade::{PersonAnswer, answers};
-use identity::header::Columns;
+use identity::list::Columns;
 use identity::{HashedIdentity, KeyClass, List, ListReport, ListSizes, RowIssue};
 use node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};

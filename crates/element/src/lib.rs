@@ -13,6 +13,16 @@ pub enum KeyClass {
     Wide,
 }
 
+impl KeyClass {
+    /// The class's name, under the schema digest and for people: `narrow` or `wide`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Narrow => "narrow",
+            Self::Wide => "wide",
+        }
+    }
+}
+
 /// SHA-512/256 of one match key: all of a person that the protocol ever touches. Guessable, so never logged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashedIdentity([u8; 32]);

@@ -2,11 +2,11 @@
 //!
 //! Handed one cell; reads every common order and separator, month names in three languages, Roman
 //! months, spreadsheet serials and partial dates. Knows no today: age is judged in
-//! [`reading`](super::reading).
+//! [`reading`](crate::reading).
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::tables;
+use crate::tables;
 
 /// Years that are read; whether a person can be born then is judged later.
 const YEARS: std::ops::RangeInclusive<i32> = 1800..=2099;

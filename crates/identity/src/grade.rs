@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::key::{Grade, KeyKind};
-use super::list::{List, Person};
-use super::schema::{Corroborating, Schema};
-use super::{HashedIdentity, KeyClass};
+use crate::kind::{Grade, KeyKind};
+use crate::list::{List, Person};
+use crate::schema::{Corroborating, Schema};
+use element::{HashedIdentity, KeyClass};
 
 /// Between lists of which either is larger than this, a match on N2 alone is to be confirmed.
 pub const SMALL_LIST_PEOPLE_MAX: u64 = 50_000;

@@ -2,7 +2,7 @@
 //!
 //! A reason names line, column and kind of trouble, never what the cell says.
 
-use super::header::Field;
+use crate::field::Field;
 
 /// Whether a row with this trouble is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

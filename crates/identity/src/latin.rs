@@ -1,13 +1,13 @@
 //! Latin spellings to sounds, whatever transliteration or language wrote them. `docs/matching.md` §3.2.
 //!
-//! Handed one cleaned word; gives phonemes that [`phoneme`](super::phoneme) settles. The groups of
+//! Handed one cleaned word; gives phonemes that [`phoneme`](crate::phoneme) settles. The groups of
 //! letters are in `data/latin.txt`; here are the rules that depend on what stands around them.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::phoneme::{find, is_vowel, replace};
-use super::tables;
+use crate::ascii_word::{find, is_vowel, replace};
+use crate::tables;
 
 /// The phonemes of a Latin word, unsettled. Letters that no table knows are dropped.
 pub fn sounds(word: &str) -> Vec<u8> {

@@ -4,8 +4,9 @@
 //! Handed cleaned cells; splits a full name, takes a patronymic out of the given name's column, and
 //! puts swapped columns right.
 
-use super::given::{known_given, looks_patronymic};
-use super::phoneme::phonemes;
+use crate::given::known_given;
+use crate::patronymic::looks_patronymic;
+use crate::phoneme::phonemes;
 
 /// Family-name variants that go into keys: the whole, and halves or other names.
 pub const FAMILY_VARIANTS_MAX: usize = 3;
@@ -60,7 +61,7 @@ pub fn sort_out(cells: NameCells<'_>) -> PersonName {
     }
 }
 
-struct Columns {
+struct NameColumns {
     family: String,
     given: String,
     patronymic: String,
@@ -68,13 +69,13 @@ struct Columns {
 }
 
 /// The three names by column, out of a full name where there is nothing else.
-fn columns(cells: NameCells<'_>) -> Columns {
+fn columns(cells: NameCells<'_>) -> NameColumns {
     let whole = match (cells.family, cells.given, cells.full) {
         ("", "", full) => full,
         // One column of names was all there was, and it was taken for the family name.
         (family, "", "") if cells.patronymic.is_empty() && words(family).len() >= 2 => family,
         (family, given, _) => {
-            return Columns {
+            return NameColumns {
                 family: family.to_owned(),
                 given: given.to_owned(),
                 patronymic: cells.patronymic.to_owned(),
@@ -85,8 +86,8 @@ fn columns(cells: NameCells<'_>) -> Columns {
     split_full(&words(whole))
 }
 
-fn split_full(words: &[&str]) -> Columns {
-    let columns = |family: String, given: &str, patronymic: String| Columns {
+fn split_full(words: &[&str]) -> NameColumns {
+    let columns = |family: String, given: &str, patronymic: String| NameColumns {
         family,
         given: given.to_owned(),
         patronymic,

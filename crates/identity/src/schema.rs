@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use ring::digest::{Context, SHA512_256};
 
-use super::key::{Gap, Grade, KeyKind};
-use super::{KeyClass, tables};
+use crate::kind::{Gap, KeyKind};
+use crate::tables;
 
 /// Version of the rules that are code and not data: changed with every change that changes a fold or a key.
 pub const RULES: &str = "tacit rules 1";
@@ -89,8 +89,8 @@ impl Schema {
         add(unicode_version().as_bytes());
         for kind in self.kinds() {
             add(kind.label().as_bytes());
-            add(grade_name(kind.grade()).as_bytes());
-            add(class_name(kind.class()).as_bytes());
+            add(kind.grade().name().as_bytes());
+            add(kind.class().name().as_bytes());
             for part in kind.parts() {
                 add(part.tag().as_bytes());
             }
@@ -124,23 +124,6 @@ pub fn unicode_version() -> String {
 /// Names and sizes of the data files under the digest.
 pub fn data_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     tables::FILES.into_iter()
-}
-
-/// A grade's name.
-pub const fn grade_name(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Strong => "strong",
-        Grade::StrongInSmallLists => "strong in small lists",
-        Grade::Possible => "possible",
-    }
-}
-
-/// A class's name.
-pub const fn class_name(class: KeyClass) -> &'static str {
-    match class {
-        KeyClass::Narrow => "narrow",
-        KeyClass::Wide => "wide",
-    }
 }
 
 #[cfg(test)]

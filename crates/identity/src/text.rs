@@ -6,7 +6,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::tables;
+use crate::tables;
 
 /// Cleaning is repeated until nothing changes; text that still changes after this many rounds is left as it is.
 const ROUNDS_MAX: usize = 4;

@@ -25,7 +25,6 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::handle::{Doing, Handle};
-use identity::schema::class_name;
 use protocol::ListKind;
 use store::budget::Direction;
 
@@ -211,7 +210,7 @@ fn metrics(handle: &Handle) -> Result<String, store::Error> {
             .budget_left(peer.number, Direction::Answered, now)?
             .iter()
         {
-            let class = class_name(class);
+            let class = class.name();
             let _ = writeln!(
                 out,
                 "tacit_node_budget_left_elements{{peer=\"{number}\",class=\"{class}\"}} {}",

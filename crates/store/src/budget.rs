@@ -16,7 +16,6 @@ use super::{Error, from_ms, to_ms};
 use admin::policy::Budget;
 use admin::{Left, PeerNumber, Policy};
 use identity::KeyClass;
-use identity::schema::class_name;
 use protocol::{ByClass, Ceiling, class_byte};
 
 /// Who asked whom.
@@ -32,7 +31,7 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the budget allows {elements_left} more elements and {sessions_left} more sessions of the {} \
-     class, {asked} elements were asked; {}", class_name(*.class), resets(.resets_at)
+     class, {asked} elements were asked; {}", .class.name(), resets(.resets_at)
 )]
 pub struct OverBudget {
     pub class: KeyClass,
@@ -112,7 +111,7 @@ impl Store {
     ) -> Result<(), Error> {
         let event = Event::BudgetRefused {
             peer,
-            class: class_name(over.class).to_owned(),
+            class: over.class.name().to_owned(),
             elements: over.asked,
         };
         self.record(&event, now).map(drop)

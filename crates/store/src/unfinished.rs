@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::home_seal::HomeSeal;
 use super::{Error, person, private};
-use identity::header::Columns;
+use identity::list::Columns;
 use identity::list::ListReport;
 use identity::{Field, List, Schema};
 use pairing::{NodeId, NodeKey};
@@ -381,7 +381,7 @@ fn encode(about: &About, requested: &List) -> Result<Zeroizing<Vec<u8>>, Error> 
         Some((descriptor, address)) => (Some(descriptor.to_string()), address.clone()),
         None => (None, String::new()),
     };
-    let place = |field: Field| Some((field.name().to_owned(), requested.columns.place(field)?));
+    let place = |field: Field| Some((field.name().to_owned(), requested.columns.index_of(field)?));
     let written = Written {
         peer: about.peer.to_string(),
         begun: about.begun,
@@ -444,7 +444,7 @@ fn decode(bytes: &[u8]) -> Option<(About, List, SignedState)> {
         .collect();
     let requested = List {
         schema: Schema::named(&written.schema)?,
-        columns: Columns::kept(written.header, &places?)?,
+        columns: Columns::restored(written.header, &places?)?,
         report: ListReport {
             people: count,
             rows_left_out: written.rows_left_out,

@@ -69,7 +69,7 @@ pub fn learnt((delegation, side): (&Delegation, &Side), holder: &Delegation) -> 
 
 fn shown(list: &List, person: &Person) -> String {
     let cell = |field| {
-        let place = list.columns.place(field)?;
+        let place = list.columns.index_of(field)?;
         person.columns.as_ref()?.cell(place)
     };
     let fields = [

@@ -2,9 +2,13 @@
 
 use std::io::{self, BufReader, Read, Seek};
 
-use super::super::header::Field;
-use super::super::issue::Reason;
-use super::{CELL_BYTES_MAX, Cells, ListError, Row, Sink, encoding};
+use super::cells::Cells;
+use super::encoding;
+use super::error::ListError;
+use super::limits::CELL_BYTES_MAX;
+use super::row::{Row, RowFault, RowSink};
+use crate::field::Field;
+use crate::issue::Reason;
 
 const DELIMITERS: [(u8, &str); 4] = [
     (b',', "commas"),
@@ -16,7 +20,10 @@ const DELIMITERS: [(u8, &str); 4] = [
 const HEAD_BYTES: usize = CELL_BYTES_MAX;
 
 /// Reads a delimited text into `sink`.
-pub fn feed<R: Read + Seek>(reader: &mut R, sink: &mut impl Sink) -> Result<(), ListError> {
+pub(super) fn feed<R: Read + Seek>(
+    reader: &mut R,
+    sink: &mut impl RowSink,
+) -> Result<(), ListError> {
     let mut text = encoding::decode(reader)?;
     let mut head = Vec::with_capacity(HEAD_BYTES);
     text.reader
@@ -33,7 +40,7 @@ pub fn feed<R: Read + Seek>(reader: &mut R, sink: &mut impl Sink) -> Result<(), 
         .delimiter(delimiter)
         .has_headers(false)
         .flexible(true)
-        .from_reader(Bounded::new(whole, delimiter));
+        .from_reader(BoundedFields::new(whole, delimiter));
     let mut record = csv::ByteRecord::new();
     let mut columns = None;
     while advance(&mut reader, &mut record)? {
@@ -79,26 +86,31 @@ fn is_blank(record: &csv::ByteRecord) -> bool {
 }
 
 /// The cells of a record, when their count and encoding are right; empty ones beyond the header are let go.
-fn cells(record: &csv::ByteRecord, columns: usize) -> Result<Cells, (Option<usize>, Reason)> {
+fn cells(record: &csv::ByteRecord, columns: usize) -> Result<Cells, RowFault> {
     let beyond = record
         .iter()
         .skip(columns)
         .any(|cell| !cell.trim_ascii().is_empty());
     if !is_blank(record) && (beyond || record.len() < columns) {
         let count = |columns: usize| u32::try_from(columns).unwrap_or(u32::MAX);
-        return Err((
-            None,
-            Reason::ColumnCount {
+        return Err(RowFault {
+            column: None,
+            reason: Reason::ColumnCount {
                 expected: count(columns),
                 found: count(record.len()),
             },
-        ));
+        });
     }
     let mut texts = Vec::with_capacity(columns);
-    for (place, cell) in record.iter().take(columns).enumerate() {
+    for (column, cell) in record.iter().take(columns).enumerate() {
         match std::str::from_utf8(cell) {
             Ok(text) if !text.contains(encoding::REPLACED) => texts.push(text),
-            _ => return Err((Some(place), Reason::BadEncoding)),
+            _ => {
+                return Err(RowFault {
+                    column: Some(column),
+                    reason: Reason::BadEncoding,
+                });
+            }
         }
     }
     Ok(Cells::new(texts))
@@ -138,10 +150,10 @@ fn delimiter(head: &[u8]) -> (u8, &'static str) {
 }
 
 /// Lets bytes pass until a field grows beyond [`CELL_BYTES_MAX`], so that no field is ever held that is longer.
-struct Bounded<R> {
+struct BoundedFields<R> {
     inner: BufReader<R>,
     delimiter: u8,
-    place: Place,
+    state: FieldState,
     field_bytes: usize,
     /// Where the field that is being read begins, from 1.
     line: u64,
@@ -150,9 +162,9 @@ struct Bounded<R> {
     lines_in_field: u64,
 }
 
-/// Where in a field the next byte stands.
+/// What the bytes of a field so far make of the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FieldState {
     Start,
     Plain,
     Quoted,
@@ -176,13 +188,13 @@ fn too_long(error: &io::Error) -> Option<ListError> {
     })
 }
 
-impl<R: Read> Bounded<R> {
+impl<R: Read> BoundedFields<R> {
     fn new(inner: R, delimiter: u8) -> Self {
         let inner = BufReader::with_capacity(64 * 1024, inner);
         Self {
             inner,
             delimiter,
-            place: Place::Start,
+            state: FieldState::Start,
             field_bytes: 0,
             line: 1,
             column: 1,
@@ -191,7 +203,8 @@ impl<R: Read> Bounded<R> {
     }
 
     fn pass(&mut self, byte: u8) -> io::Result<()> {
-        if self.place != Place::Quoted && (byte == self.delimiter || byte == b'\n' || byte == b'\r')
+        if self.state != FieldState::Quoted
+            && (byte == self.delimiter || byte == b'\n' || byte == b'\r')
         {
             self.line += self.lines_in_field + u64::from(byte == b'\n');
             self.column = if byte == self.delimiter {
@@ -199,16 +212,16 @@ impl<R: Read> Bounded<R> {
             } else {
                 1
             };
-            self.place = Place::Start;
+            self.state = FieldState::Start;
             self.lines_in_field = 0;
             self.field_bytes = 0;
             return Ok(());
         }
-        self.place = match (self.place, byte) {
-            (Place::Start | Place::Closed, b'"') => Place::Quoted,
-            (Place::Quoted, b'"') => Place::Closed,
-            (Place::Quoted, _) => Place::Quoted,
-            _ => Place::Plain,
+        self.state = match (self.state, byte) {
+            (FieldState::Start | FieldState::Closed, b'"') => FieldState::Quoted,
+            (FieldState::Quoted, b'"') => FieldState::Closed,
+            (FieldState::Quoted, _) => FieldState::Quoted,
+            _ => FieldState::Plain,
         };
         self.lines_in_field += u64::from(byte == b'\n');
         self.field_bytes += 1;
@@ -222,7 +235,7 @@ impl<R: Read> Bounded<R> {
     }
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for BoundedFields<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(out)?;
         for byte in &out[..count] {

@@ -8,32 +8,32 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use encoding_rs::{Decoder, Encoding, UTF_16BE, UTF_16LE, WINDOWS_1251};
 
-use super::ListError;
+use super::error::ListError;
 
 /// What a decoder puts in place of bytes that are not of the encoding.
-pub const REPLACED: char = '\u{fffd}';
+pub(super) const REPLACED: char = '\u{fffd}';
 /// How much of a file is looked at and decoded at a time, in bytes.
 const BLOCK_BYTES: usize = 64 * 1024;
 
 /// A file's text as UTF-8, and what it was encoded in.
-pub struct Text<'a> {
-    pub reader: Box<dyn Read + 'a>,
-    pub encoding: &'static str,
+pub(super) struct DecodedText<'a> {
+    pub(super) reader: Box<dyn Read + 'a>,
+    pub(super) encoding: &'static str,
 }
 
 /// Finds the encoding of a file, by reading it once, and decodes it.
-pub fn decode<R: Read + Seek>(reader: &mut R) -> Result<Text<'_>, ListError> {
+pub(super) fn decode<R: Read + Seek>(reader: &mut R) -> Result<DecodedText<'_>, ListError> {
     reader.seek(SeekFrom::Start(0))?;
-    let found = survey(reader)?;
-    let (start, encoding, name) = match found {
-        Found::Utf8 { mark: true } => (3, None, "UTF-8 with a mark"),
-        Found::Utf8 { mark: false } => (0, None, "UTF-8"),
-        Found::Utf16 { little: true, mark } => (
+    let detected = detect(reader)?;
+    let (start, encoding, name) = match detected {
+        Detected::Utf8 { mark: true } => (3, None, "UTF-8 with a mark"),
+        Detected::Utf8 { mark: false } => (0, None, "UTF-8"),
+        Detected::Utf16 { little: true, mark } => (
             if mark { 2 } else { 0 },
             Some(UTF_16LE),
             "UTF-16, little-endian",
         ),
-        Found::Utf16 {
+        Detected::Utf16 {
             little: false,
             mark,
         } => (
@@ -41,27 +41,27 @@ pub fn decode<R: Read + Seek>(reader: &mut R) -> Result<Text<'_>, ListError> {
             Some(UTF_16BE),
             "UTF-16, big-endian",
         ),
-        Found::Windows1251 => (0, Some(WINDOWS_1251), "windows-1251"),
+        Detected::Windows1251 => (0, Some(WINDOWS_1251), "windows-1251"),
     };
     reader.seek(SeekFrom::Start(start))?;
     let reader: Box<dyn Read + '_> = match encoding {
         None => Box::new(reader),
-        Some(encoding) => Box::new(Decoding::new(reader, encoding)),
+        Some(encoding) => Box::new(DecodingReader::new(reader, encoding)),
     };
-    Ok(Text {
+    Ok(DecodedText {
         reader,
         encoding: name,
     })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum Detected {
     Utf8 { mark: bool },
     Utf16 { little: bool, mark: bool },
     Windows1251,
 }
 
-fn survey<R: Read + Seek>(reader: &mut R) -> Result<Found, ListError> {
+fn detect<R: Read + Seek>(reader: &mut R) -> Result<Detected, ListError> {
     let mut block = vec![0; BLOCK_BYTES];
     let mut length = fill(reader, &mut block)?;
     if length == 0 {
@@ -72,20 +72,20 @@ fn survey<R: Read + Seek>(reader: &mut R) -> Result<Found, ListError> {
     }
     match &block[..length] {
         [0xff, 0xfe, ..] => {
-            return Ok(Found::Utf16 {
+            return Ok(Detected::Utf16 {
                 little: true,
                 mark: true,
             });
         }
         [0xfe, 0xff, ..] => {
-            return Ok(Found::Utf16 {
+            return Ok(Detected::Utf16 {
                 little: false,
                 mark: true,
             });
         }
         head => {
             if let Some(little) = unmarked_utf16(head) {
-                return Ok(Found::Utf16 {
+                return Ok(Detected::Utf16 {
                     little,
                     mark: false,
                 });
@@ -104,7 +104,7 @@ fn survey<R: Read + Seek>(reader: &mut R) -> Result<Found, ListError> {
         length = fill(reader, &mut block)?;
     }
     if utf8.is_utf8() {
-        return Ok(Found::Utf8 { mark });
+        return Ok(Detected::Utf8 { mark });
     }
     reader.seek(SeekFrom::Start(0))?;
     let mut single = SingleByteSurvey::default();
@@ -115,7 +115,7 @@ fn survey<R: Read + Seek>(reader: &mut R) -> Result<Found, ListError> {
         }
     }
     if single.is_windows_1251() {
-        Ok(Found::Windows1251)
+        Ok(Detected::Windows1251)
     } else {
         Err(ListError::Encoding {
             what: "neither UTF-8, UTF-16 nor windows-1251; perhaps Latin-1",
@@ -302,7 +302,7 @@ fn is_1251_sign(byte: u8) -> bool {
 }
 
 /// Decodes as it is read.
-struct Decoding<R> {
+struct DecodingReader<R> {
     inner: R,
     decoder: Decoder,
     /// Bytes read and not yet decoded.
@@ -315,7 +315,7 @@ struct Decoding<R> {
     ended: bool,
 }
 
-impl<R: Read> Decoding<R> {
+impl<R: Read> DecodingReader<R> {
     fn new(inner: R, encoding: &'static Encoding) -> Self {
         Self {
             inner,
@@ -348,7 +348,7 @@ impl<R: Read> Decoding<R> {
     }
 }
 
-impl<R: Read> Read for Decoding<R> {
+impl<R: Read> Read for DecodingReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.text_start == self.text.len() && !self.ended {
             self.refill()?;

@@ -1,7 +1,7 @@
 //! Why a file as a whole cannot be read as a list.
 
-use super::super::header::Field;
-use super::{CELL_BYTES_MAX, COLUMNS_MAX, ROWS_MAX};
+use super::limits::{CELL_BYTES_MAX, COLUMNS_MAX, ROWS_MAX};
+use crate::field::Field;
 
 /// Headers shown of a list whose columns are not known.
 const HEADERS_SHOWN_MAX: usize = 12;

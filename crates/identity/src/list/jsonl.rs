@@ -8,14 +8,21 @@ use std::io::{BufRead, BufReader, Read, Seek};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::super::issue::Reason;
-use super::{CELL_BYTES_MAX, COLUMNS_MAX, Cells, ListError, Row, Sink, encoding};
+use super::cells::Cells;
+use super::encoding;
+use super::error::ListError;
+use super::limits::{CELL_BYTES_MAX, COLUMNS_MAX};
+use super::row::{Row, RowFault, RowSink};
+use crate::issue::Reason;
 
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads JSON lines into `sink`.
-pub fn feed<R: Read + Seek>(reader: &mut R, sink: &mut impl Sink) -> Result<(), ListError> {
+pub(super) fn feed<R: Read + Seek>(
+    reader: &mut R,
+    sink: &mut impl RowSink,
+) -> Result<(), ListError> {
     let mut header: Vec<String> = Vec::new();
     let encoding = each_line(reader, |_, line| {
         let Ok(object) = serde_json::from_str::<Object>(line) else {
@@ -75,15 +82,15 @@ fn each_line<R: Read + Seek>(
     }
 }
 
-type CellsOrReason = Result<Cells, (Option<usize>, Reason)>;
-
-fn cells(line: &str, header: &[String], number: u32) -> Result<CellsOrReason, ListError> {
+/// The cells of one line, by the header's order; outside, what ends the reading.
+fn cells(line: &str, header: &[String], number: u32) -> Result<Result<Cells, RowFault>, ListError> {
+    let fault = |column, reason| RowFault { column, reason };
     let Ok(object) = serde_json::from_str::<Object>(line) else {
-        return Ok(Err((None, Reason::NotAnObject)));
+        return Ok(Err(fault(None, Reason::NotAnObject)));
     };
     let mut texts = vec![String::new(); header.len()];
     for (key, value) in object.0 {
-        let Some(place) = header.iter().position(|name| *name == key) else {
+        let Some(column) = header.iter().position(|name| *name == key) else {
             continue;
         };
         let text = match value {
@@ -91,18 +98,20 @@ fn cells(line: &str, header: &[String], number: u32) -> Result<CellsOrReason, Li
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
             Value::Bool(value) => value.to_string(),
-            Value::Array(_) | Value::Object(_) => return Ok(Err((Some(place), Reason::NotText))),
+            Value::Array(_) | Value::Object(_) => {
+                return Ok(Err(fault(Some(column), Reason::NotText)));
+            }
         };
         if text.contains(encoding::REPLACED) {
-            return Ok(Err((Some(place), Reason::BadEncoding)));
+            return Ok(Err(fault(Some(column), Reason::BadEncoding)));
         }
         if text.len() > CELL_BYTES_MAX {
             return Err(ListError::CellTooLong {
                 line: number.into(),
-                column: place as u64 + 1,
+                column: column as u64 + 1,
             });
         }
-        texts[place] = text;
+        texts[column] = text;
     }
     Ok(Ok(Cells::new(texts.iter().map(String::as_str))))
 }

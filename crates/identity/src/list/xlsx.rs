@@ -5,14 +5,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 
-use super::super::issue::Reason;
-use super::{CELL_BYTES_MAX, COLUMNS_MAX, Cells, ListError, Row, Sink};
+use super::cells::Cells;
+use super::error::ListError;
+use super::limits::{CELL_BYTES_MAX, COLUMNS_MAX};
+use super::row::{Row, RowFault, RowSink};
+use crate::issue::Reason;
 
 /// The largest workbook, in bytes: its shared texts are held while it is read.
 const WORKBOOK_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Reads a workbook into `sink`.
-pub fn feed<R: Read + Seek>(reader: &mut R, sink: &mut impl Sink) -> Result<(), ListError> {
+pub(super) fn feed<R: Read + Seek>(
+    reader: &mut R,
+    sink: &mut impl RowSink,
+) -> Result<(), ListError> {
     if reader.seek(SeekFrom::End(0))? > WORKBOOK_BYTES_MAX {
         return Err(ListError::WorkbookTooLarge);
     }
@@ -72,7 +78,7 @@ struct SheetRows<'a, S> {
     sink: &'a mut S,
 }
 
-impl<S: Sink> SheetRows<'_, S> {
+impl<S: RowSink> SheetRows<'_, S> {
     fn take(&mut self, column: usize, text: String) -> Result<(), ListError> {
         if text.is_empty() {
             return Ok(());
@@ -106,13 +112,13 @@ impl<S: Sink> SheetRows<'_, S> {
         let line = self.row.saturating_add(1);
         let content = if texts.len() > columns {
             let count = |columns: usize| u32::try_from(columns).unwrap_or(u32::MAX);
-            Err((
-                None,
-                Reason::ColumnCount {
+            Err(RowFault {
+                column: None,
+                reason: Reason::ColumnCount {
                     expected: count(columns),
                     found: count(texts.len()),
                 },
-            ))
+            })
         } else {
             texts.resize(columns, String::new());
             Ok(Cells::new(texts.iter().map(String::as_str)))

@@ -1,7 +1,8 @@
 //! Folds and classes against the 1,431 spellings of `vectors/golden.csv`, made by the reference
 //! implementation.
 
-use identity::given::{given_class, patronymic_class};
+use identity::given::given_class;
+use identity::patronymic::patronymic_class;
 use identity::phoneme::{phonemes, skeleton};
 use identity::text::clean;
 
@@ -25,13 +26,13 @@ fn every_golden_spelling_folds_as_the_reference_folds_it() {
         rows += 1;
         let word = clean(&row[0]);
         let sounds = phonemes(&word);
-        let class = |found: Option<(identity::given::NamePart, _)>| {
+        let class = |found: Option<(identity::given::NameClass, _)>| {
             found.map_or(String::new(), |(part, _)| part.as_str().to_owned())
         };
         let ours = [
             sounds.clone(),
             skeleton(&sounds),
-            class(given_class(&word)),
+            class(given_class(&sounds)),
             class(patronymic_class(&word)),
         ];
         let mut expected = [&row[1], &row[2], &row[3], &row[4]];

@@ -2,7 +2,7 @@
 //! of the sample lists and of records put together from the golden spellings.
 
 use identity::key::hashed_identities;
-use identity::reading::Reading;
+use identity::normal_record::NormalRecord;
 use identity::{Field, ListKind, Schema};
 
 #[test]
@@ -20,8 +20,8 @@ fn hashed_identities_agree_with_the_reference_implementation() {
                 .position(|name| name == field.name())
                 .map_or("", |at| &row[at])
         };
-        let reading = Reading::of(cell, jiff::civil::date(2026, 1, 15));
-        let mut ours: Vec<String> = hashed_identities(Schema::PersonsV1, ListKind::Held, &reading)
+        let record = NormalRecord::of(cell, jiff::civil::date(2026, 1, 15));
+        let mut ours: Vec<String> = hashed_identities(Schema::PersonsV1, ListKind::Held, &record)
             .iter()
             .map(|(kind, identity)| {
                 format!("{}:{}", kind.label(), hex::encode(identity.as_bytes()))

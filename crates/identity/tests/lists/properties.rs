@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use identity::key::hashed_identities;
 use identity::list::{self, ListOptions};
+use identity::normal_record::NormalRecord;
 use identity::phoneme::{phonemes, skeleton};
-use identity::reading::Reading;
 use identity::text::{clean, repair_script};
 use identity::{Field, HashedIdentity, KeyKind, ListKind, Schema};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn keys(family: &str, given: &str) -> Vec<(KeyKind, HashedIdentity)> {
     hashed_identities(
         Schema::default(),
         ListKind::Requested,
-        &Reading::of(cell, TODAY),
+        &NormalRecord::of(cell, TODAY),
     )
 }
 
@@ -119,8 +119,8 @@ proptest! {
                 Field::DateOfBirth => date.as_str(),
                 _ => "",
             };
-            let reading = Reading::of(cell, TODAY);
-            let mut keys = hashed_identities(Schema::default(), ListKind::Held, &reading);
+            let record = NormalRecord::of(cell, TODAY);
+            let mut keys = hashed_identities(Schema::default(), ListKind::Held, &record);
             keys.retain(|(kind, _)| *kind == KeyKind::N2);
             keys
         };
@@ -133,10 +133,10 @@ proptest! {
     #[test]
     fn no_text_in_any_cell_makes_reading_panic(cells in prop::collection::vec(any::<String>(), 18)) {
         let cell = |field: Field| cells[field as usize].as_str();
-        let reading = Reading::of(cell, TODAY);
+        let record = NormalRecord::of(cell, TODAY);
         for schema in Schema::ALL {
             for kind in [ListKind::Held, ListKind::Requested] {
-                let keys = hashed_identities(schema, kind, &reading);
+                let keys = hashed_identities(schema, kind, &record);
                 prop_assert!(keys.len() <= 64);
             }
         }

@@ -10,8 +10,7 @@ use admin::{
     ApprovalNumber, Blame, ClientNumber, Left, ListChange, Outcome, PeerNumber, Stage,
     client as clients, peer as peers,
 };
-use identity::schema::class_name;
-use protocol::ByClass;
+use protocol::{ByClass, KeyClass};
 use store::lists::ListInfo;
 use store::sessions;
 use wire::control as pb;
@@ -272,8 +271,8 @@ pub fn pair_form(pair: &Pair) -> pb::PairStatus {
 
 /// What is left of a budget, class by class, as messages.
 pub fn budget_forms(left: &ByClass<Left>) -> Vec<pb::BudgetLeft> {
-    let form = |(class, left): (_, &Left)| pb::BudgetLeft {
-        class: class_name(class).to_owned(),
+    let form = |(class, left): (KeyClass, &Left)| pb::BudgetLeft {
+        class: class.name().to_owned(),
         elements: left.elements,
         sessions: left.sessions,
         more_at_ms: left.more_at.map(ms),

@@ -5,27 +5,21 @@
 
 use jiff::civil::Date;
 
-use super::date::{self, BirthDate};
-use super::given::{self, Found, NamePart};
-use super::header::Field;
-use super::issue::Reason;
-use super::latin_style::{ch_is_kh, with_kh};
-use super::number::{self, NumberKind};
-use super::person_name::{NameCells, sort_out};
-use super::phoneme::{phonemes, skeleton};
-use super::place;
-use super::tables;
-use super::text::{clean, is_cyrillic, is_latin, is_plain_name, repair_script};
-
-/// Ages, in years, that a person on a list may have.
-const AGE_YEARS: std::ops::RangeInclusive<i16> = 14..=100;
-
-/// A person's sex, where it is written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sex {
-    Male,
-    Female,
-}
+use crate::birth_check::{agrees, exists, judge_age};
+use crate::birthplace;
+use crate::date::{self, BirthDate};
+use crate::field::Field;
+use crate::given::{self, NameClass, Recognition};
+use crate::issue::Reason;
+use crate::number::{self, NumberKind};
+use crate::patronymic;
+use crate::person_name::{NameCells, sort_out};
+use crate::phoneme::{phonemes, skeleton};
+use crate::romanization::{ch_is_kh, with_kh};
+use crate::sex::{Sex, sex};
+use crate::tables;
+use crate::tax_number;
+use crate::text::{clean, is_cyrillic, is_latin, is_plain_name, repair_script};
 
 /// One variant of a family name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,17 +36,17 @@ pub struct FamilyName {
 
 /// A record in normal form.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct NormalRecord {
     pub family: Vec<FamilyName>,
     /// The cleaned word taken for the given name.
     pub given_word: String,
     /// Its class or fold; none for initials.
-    pub given: Option<NamePart>,
+    pub given: Option<NameClass>,
     /// The class of its first letter.
     pub initial: Option<char>,
     /// The cleaned words taken for the patronymic.
     pub patronymic_word: String,
-    pub patronymic: Option<NamePart>,
+    pub patronymic: Option<NameClass>,
     pub birth: Option<BirthDate>,
     pub document: Option<String>,
     pub service: Option<String>,
@@ -63,26 +57,26 @@ pub struct Reading {
     pub issues: Vec<(Option<Field>, Reason)>,
 }
 
-impl Reading {
+impl NormalRecord {
     /// Reads the cells of one record; `cell` gives a field's text, empty where the list has none.
     pub fn of<'a>(cell: impl Fn(Field) -> &'a str, today: Date) -> Self {
-        let mut reading = Self::default();
-        reading.read_names(&cell);
-        reading.read_birth(cell(Field::DateOfBirth), today);
-        reading.read_numbers(&cell);
-        reading.place = place::fold(cell(Field::PlaceOfBirth));
-        reading.compare_sex(sex(cell(Field::Sex)), &cell);
-        reading
+        let mut record = Self::default();
+        record.read_names(&cell);
+        record.read_birth(cell(Field::DateOfBirth), today);
+        record.read_numbers(&cell);
+        record.place = birthplace::fold(cell(Field::PlaceOfBirth));
+        record.compare_sex(sex(cell(Field::Sex)), &cell);
+        record
     }
 
     /// The given name as it goes into a key.
     pub fn given_part(&self) -> Option<&str> {
-        self.given.as_ref().map(NamePart::as_str)
+        self.given.as_ref().map(NameClass::as_str)
     }
 
     /// The patronymic as it goes into a key.
     pub fn patronymic_part(&self) -> Option<&str> {
-        self.patronymic.as_ref().map(NamePart::as_str)
+        self.patronymic.as_ref().map(NameClass::as_str)
     }
 
     /// Whether something leaves the record out altogether.
@@ -157,11 +151,11 @@ impl Reading {
         let sounds = phonemes(&word);
         self.initial = given::initial(&sounds);
         if word.chars().nth(1).is_some() {
-            if let Some((part, found)) = given::given_class_of(&sounds) {
+            if let Some((part, found)) = given::given_class(&sounds) {
                 match found {
-                    Found::Known => {}
-                    Found::Repaired => self.note(Field::GivenName, Reason::GivenNameRepaired),
-                    Found::Unknown => self.note(Field::GivenName, Reason::GivenNameUnknown),
+                    Recognition::Known => {}
+                    Recognition::Repaired => self.note(Field::GivenName, Reason::GivenNameRepaired),
+                    Recognition::Unknown => self.note(Field::GivenName, Reason::GivenNameUnknown),
                 }
                 self.given = Some(part);
             }
@@ -173,12 +167,12 @@ impl Reading {
 
     fn read_patronymic(&mut self, words: String) {
         if words.chars().nth(1).is_some() {
-            self.patronymic = given::patronymic_class(&words)
+            self.patronymic = patronymic::patronymic_class(&words)
                 .map(|(part, _)| part)
                 .filter(|part| match part {
-                    NamePart::Class(_) => true,
+                    NameClass::Official(_) => true,
                     // One letter is an initial, not a name.
-                    NamePart::Fold(fold) => fold.len() >= 2,
+                    NameClass::Fold(fold) => fold.len() >= 2,
                 });
         }
         self.patronymic_word = words;
@@ -215,7 +209,7 @@ impl Reading {
         if is_blank(text) {
             return;
         }
-        match number::tax(text) {
+        match tax_number::parse(text) {
             Ok(tax) => {
                 if let (Some(said), Some(birth)) = (tax.birth, self.birth)
                     && !agrees(&birth, said)
@@ -245,13 +239,13 @@ impl Reading {
 
     fn compare_sex<'a>(&mut self, sex: Option<Sex>, cell: &impl Fn(Field) -> &'a str) {
         let Some(sex) = sex else { return };
-        if given::patronymic_sex(&self.patronymic_word).is_some_and(|said| said != sex) {
+        if patronymic::patronymic_sex(&self.patronymic_word).is_some_and(|said| said != sex) {
             self.note(Field::Patronymic, Reason::PatronymicSexDiffers);
         }
         let tax_sex = self
             .tax
             .as_ref()
-            .and_then(|_| number::tax(cell(Field::TaxId)).ok()?.sex);
+            .and_then(|_| tax_number::parse(cell(Field::TaxId)).ok()?.sex);
         if tax_sex.is_some_and(|said| said != sex) {
             self.note(Field::TaxId, Reason::TaxSexDiffers);
         }
@@ -278,70 +272,13 @@ fn is_blank(cell: &str) -> bool {
     text.is_empty() || tables::is_placeholder(&text)
 }
 
-/// The sex that a cell says, in three languages.
-pub fn sex(cell: &str) -> Option<Sex> {
-    match clean(cell).as_str() {
-        "m" | "male" | "man" | "м" | "муж" | "мужской" | "мужчина" | "ч" | "чол" | "чоловік"
-        | "чоловіча" => Some(Sex::Male),
-        "f" | "female" | "woman" | "w" | "ж" | "жен" | "женский" | "женщина" | "жін" | "жінка"
-        | "жіноча" => Some(Sex::Female),
-        _ => None,
-    }
-}
-
-/// What is wrong with an age; a partial date is given the benefit of the doubt.
-fn judge_age(birth: &BirthDate, today: Date) -> Option<Reason> {
-    let year = i16::try_from(birth.year).ok()?;
-    let passed = today.year() - year;
-    let (month, day) = (birth.month.map(i16::from), birth.day.map(i16::from));
-    let (this_month, this_day) = (i16::from(today.month()), i16::from(today.day()));
-    let certainly_ahead = month.is_some_and(|month| {
-        month > this_month || month == this_month && day.is_some_and(|day| day > this_day)
-    });
-    let perhaps_ahead = month.is_none_or(|month| {
-        month > this_month || month == this_month && day.is_none_or(|day| day > this_day)
-    });
-    let (age_max, age_min) = (
-        passed - i16::from(certainly_ahead),
-        passed - i16::from(perhaps_ahead),
-    );
-    if age_max < 0 {
-        Some(Reason::DateInFuture)
-    } else if age_max < *AGE_YEARS.start() {
-        Some(Reason::AgeUnder14)
-    } else if age_min > *AGE_YEARS.end() {
-        Some(Reason::AgeOver100)
-    } else {
-        None
-    }
-}
-
-fn exists(year: i32, month: u8, day: u8) -> bool {
-    let (Ok(year), Ok(month), Ok(day)) =
-        (i16::try_from(year), i8::try_from(month), i8::try_from(day))
-    else {
-        return false;
-    };
-    Date::new(year, month, day).is_ok()
-}
-
-/// Whether a date as written can be the one that a tax number counts, day and month swapped or not.
-fn agrees(birth: &BirthDate, said: Date) -> bool {
-    let same = |written: Option<u8>, said: i8| {
-        written.is_none_or(|written| i16::from(written) == i16::from(said))
-    };
-    birth.year == i32::from(said.year())
-        && (same(birth.month, said.month()) && same(birth.day, said.day())
-            || same(birth.month, said.day()) && same(birth.day, said.month()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const TODAY: Date = jiff::civil::date(2026, 1, 15);
 
-    fn reading(cells: &[(Field, &'static str)]) -> Reading {
+    fn record(cells: &[(Field, &'static str)]) -> NormalRecord {
         let cells = cells.to_vec();
         let cell = |field: Field| {
             cells
@@ -349,16 +286,16 @@ mod tests {
                 .find(|(name, _)| *name == field)
                 .map_or("", |(_, text)| *text)
         };
-        Reading::of(cell, TODAY)
+        NormalRecord::of(cell, TODAY)
     }
 
-    fn reasons(reading: &Reading) -> Vec<Reason> {
-        reading.issues.iter().map(|(_, reason)| *reason).collect()
+    fn reasons(record: &NormalRecord) -> Vec<Reason> {
+        record.issues.iter().map(|(_, reason)| *reason).collect()
     }
 
     #[test]
     fn a_clean_record_has_no_issues() {
-        let reading = reading(&[
+        let record = record(&[
             (Field::FamilyName, "Шевченко"),
             (Field::GivenName, "Олексій"),
             (Field::Patronymic, "Сергійович"),
@@ -366,16 +303,16 @@ mod tests {
             (Field::Sex, "ч"),
             (Field::TaxId, "3457142190"),
         ]);
-        assert_eq!(reasons(&reading), []);
-        assert_eq!(reading.given_part(), Some("OLEKSII"));
-        assert_eq!(reading.patronymic_part(), Some("SERHII"));
-        assert_eq!(reading.family[0].skeleton, "SvQnk");
+        assert_eq!(reasons(&record), []);
+        assert_eq!(record.given_part(), Some("OLEKSII"));
+        assert_eq!(record.patronymic_part(), Some("SERHII"));
+        assert_eq!(record.family[0].skeleton, "SvQnk");
     }
 
     #[test]
     fn what_is_wrong_or_doubtful_is_noted() {
         let base = [(Field::FamilyName, "Бойко"), (Field::GivenName, "Іван")];
-        let with = |extra: &[(Field, &'static str)]| reasons(&reading(&[extra, &base].concat()));
+        let with = |extra: &[(Field, &'static str)]| reasons(&record(&[extra, &base].concat()));
         assert_eq!(
             with(&[(Field::DateOfBirth, "завтра")]),
             [Reason::DateUnreadable]

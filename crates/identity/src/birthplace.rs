@@ -3,9 +3,9 @@
 //! Handed one cell; words for "city", "village" or "region" are dropped, and the first word that is
 //! left is the place's own name.
 
-use super::phoneme::{consonants, phonemes, skeleton};
-use super::tables;
-use super::text::{clean, repair_script};
+use crate::phoneme::{consonants, phonemes, skeleton};
+use crate::tables;
+use crate::text::{clean, repair_script};
 
 /// The longest cell that is read, in bytes.
 const CELL_BYTES_MAX: usize = 400;
