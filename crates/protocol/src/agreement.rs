@@ -8,11 +8,11 @@
 //! `docs/protocol.md` §8.
 
 use super::commitment::{Commitment, Committer};
-use super::layout::Reader;
 use super::offer::session_id;
 use super::requester::{TranscriptDigests, Transcripts};
 use super::{ByClass, Role, SessionId};
 use pairing::{NodeId, Signature};
+use sealing::Reader;
 
 /// Bytes of an Agreement message: deadline and signature.
 pub const AGREEMENT_BYTES: usize = 8 + 64;

@@ -3,13 +3,13 @@
 //! Layout: s·G (32 bytes), proof of s (64), then for each key class k·G (32), proof of k (64),
 //! SHA-256 of the sealed table (32) and its length (8). `docs/protocol.md` §5.3.
 
-use super::layout::Reader;
 use super::table::{PreparedTable, SealedTable};
 use super::{ByClass, Ceiling, PeerMisbehaved, Role, SessionId, class_byte};
 use element::KeyClass;
 use oprf::{Proof, PublicKey, proof};
 use pairing::NodeId;
 use rand_core::CryptoRng;
+use sealing::Reader;
 
 /// What one side commits to.
 #[derive(Clone, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Hrp};
 
 use super::agreement::MediatorTime;
-use super::layout::Reader;
 use super::offer::{Mediator, SettlingPoint};
 use super::settling::WINDOW_SECONDS_MAX;
 use pairing::{NodeId, NodeKey, Signature};
+use sealing::Reader;
 
 /// Bytes of an address in a descriptor: host:port, a host name has at most 253.
 pub const ADDRESS_BYTES_MAX: usize = 260;

@@ -5,7 +5,6 @@
 //! a large table has to be made.
 
 use super::agreement::{Agreement, SignedAgreement};
-use super::layout::Reader;
 use super::offer::{Mediator, SettlingPoint};
 use super::release::{RELEASE_BYTES, Receipt, Release};
 use super::requester::Asked;
@@ -15,6 +14,7 @@ use super::{ByClass, CHUNK_ELEMENTS_MAX, Ceiling, Role, SignedState};
 use element::HashedIdentity;
 use oprf::{SecretKey, Tag};
 use pairing::Signature;
+use sealing::Reader;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;

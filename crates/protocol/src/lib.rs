@@ -21,7 +21,6 @@ pub mod commitment;
 pub mod descriptor;
 pub mod holder;
 pub mod keeping;
-mod layout;
 pub mod message;
 pub mod offer;
 pub mod release;

@@ -3,7 +3,6 @@
 //! The two are one layout of fixed size, so that neither shows a length. Each side sends its own
 //! terms; both compare, so both can say in which field they differ and what each has.
 
-use super::layout::{Reader, put_text};
 use super::{ByClass, Ceiling, ListKind, PeerMisbehaved, Role, SessionId};
 use curve25519_dalek::RistrettoPoint;
 use element::KeyClass;
@@ -11,6 +10,7 @@ use oprf::{self, Dst, hash_to_group};
 use pairing::NodeId;
 use rand_core::CryptoRng;
 use ring::digest::{SHA256, digest};
+use sealing::{Reader, put_text};
 use std::sync::LazyLock;
 
 /// Bytes of an Offer or Answer.

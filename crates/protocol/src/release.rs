@@ -3,7 +3,6 @@
 //! Layout: s·M (32 bytes), proof (64). `docs/protocol.md` §9.
 
 use super::agreement::{AgreementFault, SignedAgreement};
-use super::layout::Reader;
 use super::offer::Mediator;
 use super::table::ReleaseSecret;
 use super::verdict::SignedVerdict;
@@ -12,6 +11,7 @@ use curve25519_dalek::RistrettoPoint;
 use element::HashedIdentity;
 use oprf::{self, Proof, PublicKey, proof};
 use rand_core::CryptoRng;
+use sealing::Reader;
 
 /// Bytes of a Release message.
 pub const RELEASE_BYTES: usize = 32 + Proof::BYTES;

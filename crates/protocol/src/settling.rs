@@ -6,7 +6,6 @@
 //! this very session, these ids and roles. It never sees a table. `docs/protocol.md`, Settling.
 
 use super::agreement::{AgreementFault, MediatorTime, SignedAgreement};
-use super::layout::Reader;
 use super::offer::{Mediator, SettlingPoint, sha256};
 use super::release::context;
 use super::verdict::Settlement;
@@ -16,6 +15,7 @@ use curve25519_dalek::scalar::Scalar;
 use oprf::{self, Proof, PublicKey, proof, random_scalar};
 use pairing::NodeId;
 use rand_core::CryptoRng;
+use sealing::Reader;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Bytes of a settled release.

@@ -11,12 +11,8 @@ use element::{HashedIdentity, KeyClass};
 use oprf::{PublicKey, SecretKey, Tag, random_scalar};
 use rand_core::CryptoRng;
 use rayon::prelude::*;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
+use sealing::{Nonce, SealingKey, TAG_BYTES, derive};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
-
-/// Bytes that sealing adds to a chunk.
-const SEAL_BYTES: usize = 16;
 
 /// The release secret s: whoever has s·M opens the table.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -117,7 +113,7 @@ impl PreparedTable {
 impl SealedTable {
     /// Bytes of a sealed table of the given ceiling.
     pub fn bytes_at(ceiling: Ceiling) -> usize {
-        ceiling.elements() * Tag::BYTES + ceiling.chunks() * SEAL_BYTES
+        ceiling.elements() * Tag::BYTES + ceiling.chunks() * TAG_BYTES
     }
 
     pub fn digest(&self) -> [u8; 32] {
@@ -147,7 +143,7 @@ impl OpenTable {
 }
 
 /// The key of one sealed table.
-pub(super) struct TableKey(LessSafeKey);
+pub(super) struct TableKey(SealingKey);
 
 impl TableKey {
     /// K = HKDF-SHA256(no salt, s·M, info = label ‖ s·G ‖ M ‖ class).
@@ -159,20 +155,14 @@ impl TableKey {
         mediator: &Mediator,
         class: KeyClass,
     ) -> Self {
-        let mut secret = Zeroizing::new(escrowed.compress().to_bytes());
+        let secret = Zeroizing::new(escrowed.compress().to_bytes());
         let info: [&[u8]; 4] = [
             b"tacit/v1/table",
             release.encoded(),
             mediator.encoded(),
             &[class_byte(class)],
         ];
-        let pseudorandom = Salt::new(HKDF_SHA256, &[]).extract(secret.as_ref());
-        secret.zeroize();
-        let key = pseudorandom
-            .expand(&info, &CHACHA20_POLY1305)
-            .map(UnboundKey::from)
-            .expect("a key of 32 bytes is within what HKDF-SHA256 gives");
-        Self(LessSafeKey::new(key))
+        Self(SealingKey::new(derive(secret.as_ref(), &[], &info)))
     }
 
     /// Seals sorted tags in chunks, the chunk's index as nonce: the key seals one table only.
@@ -180,15 +170,14 @@ impl TableKey {
     /// Source: RFC 8439.
     pub(super) fn seal(&self, tags: &[Tag]) -> SealedTable {
         let chunks = tags.len().div_ceil(CHUNK_ELEMENTS_MAX);
-        let mut sealed = Vec::with_capacity(tags.len() * Tag::BYTES + chunks * SEAL_BYTES);
+        let mut sealed = Vec::with_capacity(tags.len() * Tag::BYTES + chunks * TAG_BYTES);
         for (index, tags) in tags.chunks(CHUNK_ELEMENTS_MAX).enumerate() {
             let start = sealed.len();
             sealed.extend(tags.iter().flat_map(|tag| tag.0));
-            let seal = self
+            let tag = self
                 .0
-                .seal_in_place_separate_tag(nonce(index), associated(chunks), &mut sealed[start..])
-                .expect("a chunk is far below what ChaCha20-Poly1305 seals");
-            sealed.extend_from_slice(seal.as_ref());
+                .seal_in_place(nonce(index), &place(chunks), &mut sealed[start..]);
+            sealed.extend_from_slice(&tag);
         }
         SealedTable(sealed)
     }
@@ -207,8 +196,8 @@ impl TableKey {
             let mut chunk = chunk.to_vec();
             let opened = self
                 .0
-                .open_in_place(nonce(index), associated(ceiling.chunks()), &mut chunk)
-                .map_err(|_| PeerMisbehaved::TableDoesNotOpen)?;
+                .open_in_place(nonce(index), &place(ceiling.chunks()), &mut chunk)
+                .ok_or(PeerMisbehaved::TableDoesNotOpen)?;
             tags.extend(
                 opened
                     .as_chunks::<{ Tag::BYTES }>()
@@ -227,7 +216,7 @@ impl TableKey {
     }
 }
 
-const SEALED_CHUNK_BYTES: usize = CHUNK_ELEMENTS_MAX * Tag::BYTES + SEAL_BYTES;
+const SEALED_CHUNK_BYTES: usize = CHUNK_ELEMENTS_MAX * Tag::BYTES + TAG_BYTES;
 
 /// Folds identities that coincide and fills up to the ceiling with random ones, which nobody holds or asks
 /// for. Gives back the number of identities when they are too many.
@@ -269,13 +258,12 @@ pub(super) fn above_ceiling(
     }
 }
 
+/// Chunks of a table are far fewer than 2³².
 fn nonce(index: usize) -> Nonce {
-    let mut bytes = [0u8; NONCE_LEN];
-    bytes[NONCE_LEN - 4..].copy_from_slice(&(index as u32).to_be_bytes());
-    Nonce::assume_unique_for_key(bytes)
+    Nonce::of_piece(index as u32)
 }
 
 /// The number of chunks, so that a table cut at a chunk's end does not open.
-fn associated(chunks: usize) -> Aad<[u8; 4]> {
-    Aad::from((chunks as u32).to_be_bytes())
+fn place(chunks: usize) -> [u8; 4] {
+    (chunks as u32).to_be_bytes()
 }

@@ -6,12 +6,12 @@
 //! signature under it (64) follows. `docs/protocol.md`, Settling.
 
 use super::agreement::{Agreement, AgreementFault, MediatorTime, SignedAgreement};
-use super::layout::Reader;
 use super::offer::sha256;
 use super::release::Receipt;
 use super::settling::{SETTLED_RELEASE_BYTES, SettledRelease};
 use super::{Role, SessionId, SignedState};
 use pairing::{NodeId, NodeKey, Signature};
+use sealing::Reader;
 
 /// Longest encoding of a verdict with its signature.
 pub const VERDICT_BYTES_MAX: usize =

@@ -18,7 +18,7 @@ use protocol::agreement::{AgreementFault, MediatorTime, SignedAgreement};
 use protocol::descriptor::{Descriptor, EPOCH_SECONDS_MAX};
 use protocol::settling::{SettlingKey, WINDOW_SECONDS_MAX};
 use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict};
-use store::home_seal::HomeSeal;
+use store::file_cipher::FileCipher;
 use store::settlements::{Settled, Settlements};
 use store::settling_keys::{self, EpochKey};
 use store::{self};
@@ -65,8 +65,8 @@ impl Settling {
     /// # Errors
     /// What is in `home` cannot be read or written.
     pub fn open(home: &Path, identity: Arc<NodeKey>, clock: Clock) -> Result<Self, store::Error> {
-        let keys = settling_keys::load(home, &HomeSeal::of(&identity))?;
-        let book = Settlements::open(home, HomeSeal::of(&identity))?;
+        let keys = settling_keys::load(home, &FileCipher::of(&identity))?;
+        let book = Settlements::open(home, FileCipher::of(&identity))?;
         let latest = book.latest()?;
         let settling = Self {
             identity,
@@ -175,9 +175,9 @@ impl Settling {
         clock: Clock,
         address: &str,
     ) -> Result<Option<Descriptor>, store::Error> {
-        let (seal, now) = (HomeSeal::of(identity), MediatorTime(clock()));
-        let mut keys = settling_keys::load(home, &seal)?;
-        begin_epoch(home, &seal, &mut keys, now)?;
+        let (cipher, now) = (FileCipher::of(identity), MediatorTime(clock()));
+        let mut keys = settling_keys::load(home, &cipher)?;
+        begin_epoch(home, &cipher, &mut keys, now)?;
         Ok(described(&keys, identity, now, address))
     }
 
@@ -188,12 +188,12 @@ impl Settling {
     pub fn sweep(&self) -> Result<(), store::Error> {
         let mut state = self.lock();
         let now = self.now(&state);
-        let seal = HomeSeal::of(&self.identity);
+        let cipher = FileCipher::of(&self.identity);
         for spent in state.keys.iter().filter(|epoch| epoch.is_spent(now)) {
             settling_keys::erase(&self.home, &spent.key)?;
         }
         state.keys.retain(|epoch| !epoch.is_spent(now));
-        begin_epoch(&self.home, &seal, &mut state.keys, now)?;
+        begin_epoch(&self.home, &cipher, &mut state.keys, now)?;
         // Settled at most a window before its deadline.
         let kept = RETENTION_SECONDS + WINDOW_SECONDS_MAX;
         state
@@ -217,7 +217,7 @@ impl Settling {
     fn reload_if_unknown(&self, state: &mut State, point: &[u8; 32]) -> Result<(), Refusal> {
         let known = |keys: &[EpochKey]| keys.iter().any(|k| k.key.point().encoded() == point);
         if !known(&state.keys) {
-            let loaded = settling_keys::load(&self.home, &HomeSeal::of(&self.identity));
+            let loaded = settling_keys::load(&self.home, &FileCipher::of(&self.identity));
             state.keys = loaded.map_err(|error| not_kept(&error))?;
         }
         Ok(())
@@ -235,7 +235,7 @@ impl Settling {
 /// Makes a settling key if none is good for a session that starts now.
 fn begin_epoch(
     home: &Path,
-    seal: &HomeSeal,
+    cipher: &FileCipher,
     keys: &mut Vec<EpochKey>,
     now: MediatorTime,
 ) -> Result<(), store::Error> {
@@ -248,7 +248,7 @@ fn begin_epoch(
         from: now,
         until: MediatorTime(now.0.saturating_add(EPOCH_SECONDS)),
     };
-    settling_keys::create(home, seal, &epoch, &mut rng)?;
+    settling_keys::create(home, cipher, &epoch, &mut rng)?;
     keys.push(epoch);
     Ok(())
 }

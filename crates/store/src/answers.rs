@@ -109,7 +109,7 @@ impl Tx<'_> {
                 params![peer, number],
             )?;
         }
-        let mut writer = chunks::Writer::new(self, self.vault, owner(number));
+        let mut writer = chunks::Writer::new(self, self.cells, owner(number));
         writer.part(&text)?;
         writer.finish()
     }
@@ -122,7 +122,7 @@ impl Tx<'_> {
         let mut rows = statement.query([query])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            let text = chunks::read(self, self.vault, owner(row.get(0)?))?;
+            let text = chunks::read(self, self.cells, owner(row.get(0)?))?;
             let text = text.ok_or(Error::DamagedStore)?;
             let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
             if kept.query != query {

@@ -184,11 +184,11 @@ fn state(number: i64) -> Result<ApprovalState, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, now, peer_entry};
+    use crate::tests::{TestHome, now, peer_entry};
 
     #[test]
     fn an_approval_is_decided_once() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         let peer = store.add_peer(&peer_entry(1), now()).unwrap();
         let first = store.ask_approval(peer, now()).unwrap();

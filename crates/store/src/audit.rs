@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub use event::Event;
 
+use super::cell_cipher::Cell;
 use super::database::{Store, Tx};
-use super::vault::Place;
 use super::{Error, from_ms, to_ms};
 use pairing::{NodeId, Signature};
 
@@ -181,8 +181,8 @@ impl Tx<'_> {
         let hash = line_hash(&line);
         let number = i64::try_from(seq).map_err(|_| Error::DamagedStore)?;
         let sealed = self
-            .vault
-            .seal(place(&number.to_be_bytes()), line.as_bytes())?;
+            .cells
+            .seal(cell(&number.to_be_bytes()), line.as_bytes())?;
         self.prepare_cached("INSERT INTO audit (seq, hash, sealed) VALUES (?, ?, ?)")?
             .execute(params![number, hash, sealed])?;
         let signature = self.key.sign(&head_text(seq, now, &hash));
@@ -235,7 +235,7 @@ impl Tx<'_> {
     }
 
     fn entry(&self, seq: i64, sealed: &[u8]) -> Result<String, Error> {
-        let line = self.vault.open(place(&seq.to_be_bytes()), sealed)?;
+        let line = self.cells.open(cell(&seq.to_be_bytes()), sealed)?;
         String::from_utf8(line.to_vec()).map_err(|_| Error::DamagedStore)
     }
 }
@@ -354,8 +354,8 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-fn place(seq: &[u8; 8]) -> Place<'_> {
-    Place {
+fn cell(seq: &[u8; 8]) -> Cell<'_> {
+    Cell {
         table: "audit",
         column: "sealed",
         row: seq,
@@ -369,10 +369,10 @@ fn damaged(_: rusqlite::types::FromSqlError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, now};
+    use crate::tests::{TestHome, now};
 
-    fn with_entries(count: u32) -> (Home, Store) {
-        let home = Home::new();
+    fn with_entries(count: u32) -> (TestHome, Store) {
+        let home = TestHome::new();
         let store = home.create();
         for _ in 0..count {
             store.record(&Event::NodeStarted, now()).unwrap();
@@ -445,8 +445,8 @@ mod tests {
                 .unwrap();
                 let edited = lines[2].replace("node_started", "node_stopped");
                 let sealed = tx
-                    .vault
-                    .seal(place(&3_i64.to_be_bytes()), edited.as_bytes())?;
+                    .cells
+                    .seal(cell(&3_i64.to_be_bytes()), edited.as_bytes())?;
                 tx.execute(
                     "UPDATE audit SET sealed = ?, hash = ? WHERE seq = 3",
                     params![sealed, line_hash(&edited)],

@@ -256,14 +256,14 @@ fn number(direction: Direction) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, now, peer_entry};
+    use crate::tests::{TestHome, now, peer_entry};
 
     const HOUR: SignedDuration = SignedDuration::from_hours(1);
     const DAY: SignedDuration = SignedDuration::from_hours(24);
 
     /// A peer with a budget of 100 elements and 3 sessions a day.
-    fn with_peer() -> (Home, Store, PeerNumber) {
-        let home = Home::new();
+    fn with_peer() -> (TestHome, Store, PeerNumber) {
+        let home = TestHome::new();
         let store = home.create();
         let mut entry = peer_entry(1);
         entry.policy.narrow.budget = Budget {

@@ -7,8 +7,8 @@ use rusqlite::params;
 use zeroize::Zeroizing;
 
 use super::Error;
+use super::cell_cipher::{Cell, CellCipher};
 use super::database::Tx;
-use super::vault::{Place, Vault};
 
 /// Bytes of a piece before it is sealed.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -27,17 +27,17 @@ pub(super) struct Owner {
 /// Takes a value in parts of any length, and writes it in pieces.
 pub(super) struct Writer<'a> {
     tx: &'a Tx<'a>,
-    vault: &'a Vault,
+    cells: &'a CellCipher,
     owner: Owner,
     place: i64,
     piece: Zeroizing<Vec<u8>>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(tx: &'a Tx<'a>, vault: &'a Vault, owner: Owner) -> Self {
+    pub(super) fn new(tx: &'a Tx<'a>, cells: &'a CellCipher, owner: Owner) -> Self {
         Self {
             tx,
-            vault,
+            cells,
             owner,
             place: 0,
             piece: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES)),
@@ -64,7 +64,7 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, last: bool) -> Result<(), Error> {
         let key = row(self.owner, self.place, last);
-        let sealed = self.vault.seal(place(self.owner, &key), &self.piece)?;
+        let sealed = self.cells.seal(cell(self.owner, &key), &self.piece)?;
         let table = self.owner.table;
         self.tx
             .prepare_cached(&format!(
@@ -80,7 +80,7 @@ impl<'a> Writer<'a> {
 /// Reads a value whole; `None` if its owner has none.
 pub(super) fn read(
     tx: &Tx,
-    vault: &Vault,
+    cells: &CellCipher,
     owner: Owner,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let table = owner.table;
@@ -108,7 +108,7 @@ pub(super) fn read(
         }
         let key = row(owner, expected, expected + 1 == count);
         let sealed: Vec<u8> = found.get(1)?;
-        value.extend_from_slice(&vault.open(place(owner, &key), &sealed)?);
+        value.extend_from_slice(&cells.open(cell(owner, &key), &sealed)?);
         expected += 1;
     }
     Ok(Some(value))
@@ -122,8 +122,8 @@ fn row(owner: Owner, place: i64, last: bool) -> [u8; 17] {
     row
 }
 
-fn place(owner: Owner, row: &[u8; 17]) -> Place<'_> {
-    Place {
+fn cell(owner: Owner, row: &[u8; 17]) -> Cell<'_> {
+    Cell {
         table: owner.table,
         column: "sealed",
         row,
@@ -133,11 +133,11 @@ fn place(owner: Owner, row: &[u8; 17]) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::Place as Home;
+    use crate::tests::TestHome;
 
     #[test]
     fn values_of_every_length_come_back_and_cut_ones_do_not() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         let owner = Owner {
             table: "piece",
@@ -159,26 +159,26 @@ mod tests {
             store
                 .write(|tx| {
                     tx.execute("DELETE FROM piece", [])?;
-                    let mut writer = Writer::new(tx, tx.vault, owner);
+                    let mut writer = Writer::new(tx, tx.cells, owner);
                     for part in value.chunks(100_003) {
                         writer.part(part)?;
                     }
                     writer.finish()
                 })
                 .unwrap();
-            let back = store.read(|tx| read(tx, tx.vault, owner)).unwrap();
+            let back = store.read(|tx| read(tx, tx.cells, owner)).unwrap();
             assert!(*back.unwrap() == value);
         }
         store
             .connection()
             .execute("DELETE FROM piece WHERE place = 2", [])
             .unwrap();
-        let cut = store.read(|tx| read(tx, tx.vault, owner));
+        let cut = store.read(|tx| read(tx, tx.cells, owner));
         assert!(matches!(cut, Err(Error::Altered { table: "piece" })));
         let other = Owner { row: 8, ..owner };
         assert!(
             store
-                .read(|tx| read(tx, tx.vault, other))
+                .read(|tx| read(tx, tx.cells, other))
                 .unwrap()
                 .is_none()
         );

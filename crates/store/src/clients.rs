@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::audit::Event;
+use super::cell_cipher::{Cell, Tag};
 use super::database::{Store, Tx};
-use super::vault::{Place, Tag};
 use admin::client::CLIENT_NAME_BYTES_MAX;
 use admin::{Client, ClientNumber, Credential, Role};
 
@@ -194,8 +194,8 @@ impl Tx<'_> {
         };
         let text = serde_json::to_vec(&kept).map_err(|_| Error::DamagedStore)?;
         let sealed = self
-            .vault
-            .seal(place(&client.number.number().to_be_bytes()), &text)?;
+            .cells
+            .seal(cell(&client.number.number().to_be_bytes()), &text)?;
         self.execute(
             "UPDATE client SET active = 1, sealed = ? WHERE id = ?",
             params![sealed, client.number],
@@ -205,8 +205,8 @@ impl Tx<'_> {
 
     fn open_client(&self, number: ClientNumber, sealed: &[u8]) -> Result<Client, Error> {
         let text = self
-            .vault
-            .open(place(&number.number().to_be_bytes()), sealed)?;
+            .cells
+            .open(cell(&number.number().to_be_bytes()), sealed)?;
         let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
         let credential = match (kept.user, kept.key) {
             (Some(user), None) => Credential::User(user),
@@ -224,13 +224,13 @@ impl Tx<'_> {
 
 fn tag(tx: &Tx, credential: Credential) -> Tag {
     match credential {
-        Credential::User(user) => tx.vault.tag("client user", &[&user.to_be_bytes()]),
-        Credential::Key(key) => tx.vault.tag("client key", &[key.as_bytes()]),
+        Credential::User(user) => tx.cells.tag("client user", &[&user.to_be_bytes()]),
+        Credential::Key(key) => tx.cells.tag("client key", &[key.as_bytes()]),
     }
 }
 
-fn place(row: &[u8; 8]) -> Place<'_> {
-    Place {
+fn cell(row: &[u8; 8]) -> Cell<'_> {
+    Cell {
         table: "client",
         column: "sealed",
         row,
@@ -240,11 +240,11 @@ fn place(row: &[u8; 8]) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, key, now};
+    use crate::tests::{TestHome, key, now};
 
     #[test]
     fn a_client_is_found_by_its_credential_while_it_is_enrolled() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         let officer = Credential::User(1000);
         let clerk = Credential::Key(key().id());
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_last_officer_is_neither_removed_nor_given_another_role() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         let enrol = |user, role| store.enrol("x", role, Credential::User(user), now());
         let officer = enrol(1, Role::Officer).unwrap();
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn of_two_officers_taken_at_once_one_stays() {
         for removed in [[true, true], [true, false], [false, false]] {
-            let home = Home::new();
+            let home = TestHome::new();
             let store = home.create();
             let officers = [1, 2].map(|user| {
                 let credential = Credential::User(user);

@@ -15,10 +15,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::FlockOperation;
 
 use super::audit::{self, Event};
+use super::cell_cipher::{CellCipher, DataKey};
 use super::passphrase::Passphrase;
-use super::seal::Cost;
-use super::vault::{DataKey, Vault};
-use super::{Error, key_file, migrations, private, unlock};
+use super::passphrase_cipher::Cost;
+use super::{Error, key_file, migrations, owner_only, unlock};
 use pairing::NodeKey;
 
 /// The database's name in the home directory.
@@ -34,9 +34,9 @@ const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 pub struct Store {
     database: Mutex<Connection>,
     data_key: DataKey,
-    vault: Vault,
+    cells: CellCipher,
     /// For what must not outlive this process: prepared tables.
-    process: Vault,
+    process: CellCipher,
     key: Arc<NodeKey>,
     home: PathBuf,
     _lock: File,
@@ -47,8 +47,8 @@ pub struct Store {
 /// One transaction.
 pub(super) struct Tx<'a> {
     tx: rusqlite::Transaction<'a>,
-    pub vault: &'a Vault,
-    pub process: &'a Vault,
+    pub cells: &'a CellCipher,
+    pub process: &'a CellCipher,
     pub key: &'a NodeKey,
 }
 
@@ -65,21 +65,21 @@ impl Store {
         cost: Cost,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        private::make_dir(home)?;
+        owner_only::make_dir(home)?;
         let lock = lock(home)?;
-        drop(private::open_or_make(&home.join(STORE_FILE))?);
+        drop(owner_only::open_or_make(&home.join(STORE_FILE))?);
         let mut database = connect(home)?;
         if migrations::version(&database, &home.join(STORE_FILE))?.is_some() {
             return Err(Error::StoreExists { home: home.into() });
         }
         set_up(&database)?;
         let data_key = DataKey::draw()?;
-        let vault = Vault::new(&data_key);
+        let cells = CellCipher::new(&data_key);
         let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         migrations::migrate(&tx, 0)?;
         unlock::add_slot(&tx, &data_key, passphrase, cost)?;
         tx.commit()?;
-        let store = Self::assembled(home, database, lock, data_key, vault, key)?;
+        let store = Self::assembled(home, database, lock, data_key, cells, key)?;
         store.write(|tx| audit::begin(tx, now))?;
         Ok(store)
     }
@@ -111,11 +111,11 @@ impl Store {
         check_length(home, &database)?;
         set_up(&database)?;
         let data_key = unlock::open(&database, passphrase, now)?;
-        let vault = Vault::new(&data_key);
+        let cells = CellCipher::new(&data_key);
         let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         migrations::migrate(&tx, version)?;
         tx.commit()?;
-        let store = Self::assembled(home, database, lock, data_key, vault, key)?;
+        let store = Self::assembled(home, database, lock, data_key, cells, key)?;
         store.write(|tx| {
             audit::begin(tx, now)?;
             if let Some(failed) = unlock::take_failures(tx)? {
@@ -135,13 +135,13 @@ impl Store {
     /// When others may read or change its files or the home.
     pub fn exists(home: &Path) -> Result<bool, Error> {
         let path = home.join(STORE_FILE);
-        private::check_dir(home)?;
-        if !private::check(&path)? {
+        owner_only::check_dir(home)?;
+        if !owner_only::check(&path)? {
             return Ok(false);
         }
-        private::check_dir_closed(home)?;
+        owner_only::check_dir_closed(home)?;
         let empty = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        Ok(!empty || private::check(&home.join("store.db-wal"))?)
+        Ok(!empty || owner_only::check(&home.join("store.db-wal"))?)
     }
 
     /// Seals the data key, and the node's key file if it is sealed, under another passphrase.
@@ -216,14 +216,14 @@ impl Store {
         database: Connection,
         lock: File,
         data_key: DataKey,
-        vault: Vault,
+        cells: CellCipher,
         key: Arc<NodeKey>,
     ) -> Result<Self, Error> {
         Ok(Self {
             database: Mutex::new(database),
-            process: Vault::new(&DataKey::draw()?),
+            process: CellCipher::new(&DataKey::draw()?),
             data_key,
-            vault,
+            cells,
             key,
             home: home.into(),
             _lock: lock,
@@ -262,7 +262,7 @@ impl Store {
     fn tx<'a>(&'a self, tx: rusqlite::Transaction<'a>) -> Tx<'a> {
         Tx {
             tx,
-            vault: &self.vault,
+            cells: &self.cells,
             process: &self.process,
             key: &self.key,
         }
@@ -284,8 +284,8 @@ impl<'a> Deref for Tx<'a> {
 
 /// Keeps a second process out, until this one ends in whatever way.
 fn lock(home: &Path) -> Result<File, Error> {
-    private::check_dir_closed(home)?;
-    let lock = private::open_or_make(&home.join(LOCK_FILE))?;
+    owner_only::check_dir_closed(home)?;
+    let lock = owner_only::open_or_make(&home.join(LOCK_FILE))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse { home: home.into() }),
@@ -304,7 +304,7 @@ fn connect(home: &Path) -> Result<Connection, Error> {
         "store.db-shm",
         "store.db-journal",
     ] {
-        private::check(&home.join(name))?;
+        owner_only::check(&home.join(name))?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX

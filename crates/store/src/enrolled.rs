@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Error, private};
+use super::{Error, owner_only};
 use pairing::NodeId;
 
 const FILE: &str = "enrolled";
@@ -52,7 +52,7 @@ pub fn load(home: &Path) -> Result<BTreeSet<NodeId>, Error> {
 /// # Errors
 /// Those of [`load`] and of writing.
 pub fn add(home: &Path, nodes: &[NodeId]) -> Result<usize, Error> {
-    private::make_dir(home)?;
+    owner_only::make_dir(home)?;
     let known = load(home)?;
     let new: BTreeSet<_> = nodes.iter().filter(|id| !known.contains(id)).collect();
     let path = path(home);
@@ -66,7 +66,7 @@ pub fn add(home: &Path, nodes: &[NodeId]) -> Result<usize, Error> {
     for id in &new {
         text.push_str(&format!("{id}\n"));
     }
-    private::replace(&path, text.as_bytes())?;
+    owner_only::replace(&path, text.as_bytes())?;
     Ok(new.len())
 }
 
@@ -82,12 +82,12 @@ pub fn remove(home: &Path, nodes: &[NodeId]) -> Result<usize, Error> {
         .split_inclusive('\n')
         .filter(|line| is_note(line) || !names(line))
         .collect();
-    private::replace(&path, kept.as_bytes())?;
+    owner_only::replace(&path, kept.as_bytes())?;
     Ok(nodes.iter().filter(|id| known.contains(id)).count())
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let content = private::read_whole(path, FILE_BYTES_MAX)?.unwrap_or_default();
+    let content = owner_only::read_whole(path, FILE_BYTES_MAX)?.unwrap_or_default();
     let mut text = String::from_utf8_lossy(&content).into_owned();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

@@ -10,7 +10,7 @@
 //! sum (the first 8 bytes of SHA-256 of all lines above)
 //! ```
 //!
-//! Sealed as `seal` says, with the first three lines as associated data. `sum` is no protection, it
+//! Sealed by the passphrase cipher, with the first three lines as associated data. `sum` is no protection, it
 //! only tells a damaged file from a wrong passphrase. The id can be read without the passphrase,
 //! and proves nothing until the key has been unsealed and found to be that of the id.
 //!
@@ -24,8 +24,8 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::passphrase::Passphrase;
-use super::seal::{Cost, SEALED_BYTES, Seal};
-use super::{Error, KeyFault, private};
+use super::passphrase_cipher::{Cost, PassphraseCipher, SEALED_BYTES};
+use super::{Error, KeyFault, owner_only};
 use pairing::{NodeId, NodeKey};
 
 /// The name of the file in the node's home directory.
@@ -47,7 +47,7 @@ pub enum StoredKey {
 pub struct SealedKey {
     path: PathBuf,
     id: NodeId,
-    seal: Seal,
+    cipher: PassphraseCipher,
     header: String,
     sealed: [u8; SEALED_BYTES],
 }
@@ -67,8 +67,8 @@ pub enum Protection<'a> {
 /// whole: [`Error::KeyFile`] with the fault.
 pub fn load(home: &Path) -> Result<Option<StoredKey>, Error> {
     let path = home.join(KEY_FILE);
-    private::check_dir(home)?;
-    let Some(content) = private::read(&path, FILE_BYTES_MAX)? else {
+    owner_only::check_dir(home)?;
+    let Some(content) = owner_only::read(&path, FILE_BYTES_MAX)? else {
         return Ok(None);
     };
     match parse(&content, &path) {
@@ -91,12 +91,14 @@ pub fn create(
     protection: Protection<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
-    private::make_dir(home)?;
+    owner_only::make_dir(home)?;
     let text = match protection {
         Protection::Plain => plain_text(key),
-        Protection::Passphrase(passphrase) => sealed_text(key, passphrase, &Seal::draw(rng))?,
+        Protection::Passphrase(passphrase) => {
+            sealed_text(key, passphrase, &PassphraseCipher::draw(rng))?
+        }
     };
-    private::write_new(&home.join(KEY_FILE), text.as_bytes())
+    owner_only::write_new(&home.join(KEY_FILE), text.as_bytes())
 }
 
 /// Puts the key in `home` under another passphrase, if it is under one.
@@ -122,9 +124,9 @@ pub(super) fn reseal(
             Err(fault(KeyFault::IdOfAnotherKey))
         }
         Some(StoredKey::Sealed(_)) => {
-            let seal = Seal::draw_at(cost, &mut UnwrapErr(SysRng)).map_err(fault)?;
-            let text = sealed_text(key, passphrase, &seal)?;
-            private::replace(&path, text.as_bytes())
+            let cipher = PassphraseCipher::draw_at(cost, &mut UnwrapErr(SysRng)).map_err(fault)?;
+            let text = sealed_text(key, passphrase, &cipher)?;
+            owner_only::replace(&path, text.as_bytes())
         }
         Some(StoredKey::Plain(_)) | None => Ok(()),
     }
@@ -152,7 +154,7 @@ impl SealedKey {
             fault,
         };
         let seed = self
-            .seal
+            .cipher
             .open(&self.sealed, passphrase, &self.header)?
             .ok_or_else(|| fault(KeyFault::WrongPassphrase))?;
         key_of(self.id, &seed).map_err(fault)
@@ -166,10 +168,10 @@ fn plain_text(key: &NodeKey) -> Zeroizing<String> {
 fn sealed_text(
     key: &NodeKey,
     passphrase: &Passphrase,
-    seal: &Seal,
+    cipher: &PassphraseCipher,
 ) -> Result<Zeroizing<String>, Error> {
-    let header = sealed_header(key.id(), seal);
-    let sealed = seal.seal(key.seed(), passphrase, &header)?;
+    let header = sealed_header(key.id(), cipher);
+    let sealed = cipher.seal(key.seed(), passphrase, &header)?;
     Ok(whole(&header, &sealed))
 }
 
@@ -177,8 +179,8 @@ fn plain_header(id: NodeId) -> String {
     format!("{MAGIC}{VERSION}\nid {id}\nplain\n")
 }
 
-fn sealed_header(id: NodeId, seal: &Seal) -> String {
-    format!("{MAGIC}{VERSION}\nid {id}\nsealed {seal}\n")
+fn sealed_header(id: NodeId, cipher: &PassphraseCipher) -> String {
+    format!("{MAGIC}{VERSION}\nid {id}\nsealed {cipher}\n")
 }
 
 /// The header, the key line and the sum; written into room enough, so that no copy stays behind.
@@ -216,8 +218,8 @@ fn parse(content: &[u8], path: &Path) -> Result<StoredKey, KeyFault> {
         hex::decode_to_slice(key, seed.as_mut()).map_err(|_| KeyFault::Damaged)?;
         return key_of(id, &seed).map(StoredKey::Plain);
     }
-    let seal = Seal::parse(value(form, "sealed ")?)?;
-    if header != sealed_header(id, &seal) {
+    let cipher = PassphraseCipher::parse(value(form, "sealed ")?)?;
+    if header != sealed_header(id, &cipher) {
         return Err(KeyFault::Damaged);
     }
     let mut sealed = [0; SEALED_BYTES];
@@ -225,7 +227,7 @@ fn parse(content: &[u8], path: &Path) -> Result<StoredKey, KeyFault> {
     Ok(StoredKey::Sealed(SealedKey {
         path: path.into(),
         id,
-        seal,
+        cipher,
         header: header.to_owned(),
         sealed,
     }))
@@ -310,7 +312,12 @@ sum 22ed7606ffd03165\n\
     }
 
     fn sealed() -> Zeroizing<String> {
-        sealed_text(&key(), &passphrase(), &Seal::parse(CHEAP).unwrap()).unwrap()
+        sealed_text(
+            &key(),
+            &passphrase(),
+            &PassphraseCipher::parse(CHEAP).unwrap(),
+        )
+        .unwrap()
     }
 
     fn read(text: &str) -> Result<StoredKey, KeyFault> {
@@ -407,7 +414,7 @@ sum 22ed7606ffd03165\n\
         assert_eq!(unsealing_fault(&sealed, &wrong), KeyFault::WrongPassphrase);
     }
 
-    /// With the sum put right, only the seal notices.
+    /// With the sum put right, only the cipher notices.
     #[test]
     fn an_altered_id_or_cost_or_salt_does_not_unseal() {
         let mine = key().id().to_string();

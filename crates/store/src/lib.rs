@@ -3,12 +3,12 @@
 //! Its key ([`key_file`]), which says who the node is, and one database, the [`Store`]: peers and
 //! clients, lists, queries and answers, prepared tables, sessions, budgets, and the audit log. This
 //! floor touches files and nothing else: no terminal, no network, no clock; it decides nothing of the
-//! protocol. Every value that is personal or secret is sealed (`vault`) under a data key that a
+//! protocol. Every value that is personal or secret is sealed (`cells`) under a data key that a
 //! passphrase opens (`unlock`); in the open are numbers of rows, times, states, and the budget's sums.
 //!
 //! A home without a database has the sessions that `tacit match` left [`unfinished`].
 //! A relay's home has, beside its key, who may use it ([`enrolled`]), its settling keys
-//! ([`settling_keys`]) and what it settled ([`settlements`]), sealed under the key ([`home_seal`]).
+//! ([`settling_keys`]) and what it settled ([`settlements`]), sealed under the key ([`file_cipher`]).
 //!
 //! A call that changes something has it on disk when it returns, or has changed nothing.
 
@@ -16,27 +16,27 @@ pub mod answers;
 pub mod approvals;
 pub mod audit;
 pub mod budget;
+mod cell_cipher;
 mod chunks;
 pub mod clients;
 pub mod database;
 pub mod enrolled;
-pub mod home_seal;
+pub mod file_cipher;
 pub mod key_file;
 pub mod lists;
 mod migrations;
+mod owner_only;
 pub mod passphrase;
+mod passphrase_cipher;
 pub mod peers;
-mod person;
 pub mod prepared;
-mod private;
 pub mod queries;
-mod seal;
+mod record_codec;
 pub mod sessions;
 pub mod settlements;
 pub mod settling_keys;
 pub mod unfinished;
 mod unlock;
-mod vault;
 
 use std::io;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ use jiff::Timestamp;
 
 pub use budget::OverBudget;
 pub use database::Store;
-pub use seal::Cost;
+pub use passphrase_cipher::Cost;
 pub use unlock::WRONG_PASSPHRASE_DELAY;
 
 /// Why something could not be kept or read. Holds paths, modes and numbers, never a secret.

@@ -9,9 +9,9 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::audit::Event;
+use super::cell_cipher::{Cell, Tag};
 use super::database::{Store, Tx};
-use super::vault::{Place, Tag};
-use super::{Error, person};
+use super::{Error, record_codec};
 use admin::{ClientNumber, ListChange};
 use identity::{HashedIdentity, Person};
 use protocol::ByClass;
@@ -181,8 +181,8 @@ impl Store {
             while let Some(row) = rows.next()? {
                 let (tag, line, sealed): (Tag, u32, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
                 last = row.get(0)?;
-                let text = tx.vault.open(place(&record_row(kind, &tag)), &sealed)?;
-                people.push(person::decode(&text, line).ok_or(Error::DamagedStore)?);
+                let text = tx.cells.open(cell(&record_row(kind, &tag)), &sealed)?;
+                people.push(record_codec::decode(&text, line).ok_or(Error::DamagedStore)?);
             }
             let next = (people.len() == max).then_some(last);
             Ok((people, next))
@@ -227,10 +227,10 @@ impl Import<'_> {
     ///
     /// [`Error::RecordTwice`], [`Error::TooLong`] and those of the database; the import cannot go on.
     pub fn add(&mut self, person: &Person) -> Result<(), Error> {
-        let text = person::encode(person)?;
+        let text = record_codec::encode(person)?;
         let kind = number(self.kind);
         let tag = record_tag(self.tx, self.kind, &person.record_id);
-        let content = self.tx.vault.tag("content", &[&text]);
+        let content = self.tx.cells.tag("content", &[&text]);
         let known: Option<(i64, Tag, i64)> = self
             .tx
             .prepare_cached("SELECT id, content, version FROM record WHERE kind = ? AND tag = ?")?
@@ -251,8 +251,8 @@ impl Import<'_> {
             known => {
                 let sealed = self
                     .tx
-                    .vault
-                    .seal(place(&record_row(self.kind, &tag)), &text)?;
+                    .cells
+                    .seal(cell(&record_row(self.kind, &tag)), &text)?;
                 match known {
                     Some((id, _, _)) => {
                         self.tx
@@ -346,7 +346,7 @@ impl Tx<'_> {
             return Ok(None);
         };
         let text = self
-            .vault
+            .cells
             .open(list_place(&list_row(kind, version)), &sealed)?;
         let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
         let withdrawn = kept.header.schema.is_empty();
@@ -361,7 +361,7 @@ impl Tx<'_> {
     fn put_list(&self, kind: ListKind, version: i64, kept: &Kept) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).map_err(|_| Error::DamagedStore)?;
         let sealed = self
-            .vault
+            .cells
             .seal(list_place(&list_row(kind, version)), &text)?;
         self.execute(
             "INSERT OR REPLACE INTO list (kind, version, sealed) VALUES (?, ?, ?)",
@@ -389,8 +389,8 @@ impl Tx<'_> {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             };
             let (tag, line, sealed) = read().map_err(Error::from)?;
-            let text = self.vault.open(place(&record_row(kind, &tag)), &sealed)?;
-            let person = person::decode(&text, line).ok_or(Error::DamagedStore)?;
+            let text = self.cells.open(cell(&record_row(kind, &tag)), &sealed)?;
+            let person = record_codec::decode(&text, line).ok_or(Error::DamagedStore)?;
             people += 1;
             each(person)?;
         }
@@ -409,7 +409,7 @@ fn number(kind: ListKind) -> i64 {
 }
 
 fn record_tag(tx: &Tx, kind: ListKind, record_id: &str) -> Tag {
-    tx.vault
+    tx.cells
         .tag("record", &[&[number(kind) as u8], record_id.as_bytes()])
 }
 
@@ -419,8 +419,8 @@ fn record_row(kind: ListKind, tag: &Tag) -> [u8; 17] {
     row
 }
 
-fn place(row: &[u8; 17]) -> Place<'_> {
-    Place {
+fn cell(row: &[u8; 17]) -> Cell<'_> {
+    Cell {
         table: "record",
         column: "sealed",
         row,
@@ -434,8 +434,8 @@ fn list_row(kind: ListKind, version: i64) -> [u8; 9] {
     row
 }
 
-fn list_place(row: &[u8; 9]) -> Place<'_> {
-    Place {
+fn list_place(row: &[u8; 9]) -> Cell<'_> {
+    Cell {
         table: "list",
         column: "sealed",
         row,
@@ -445,7 +445,7 @@ fn list_place(row: &[u8; 9]) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, header, import, now, person};
+    use crate::tests::{TestHome, header, import, now, person};
 
     fn ids(store: &Store, kind: ListKind) -> Vec<String> {
         let mut ids = Vec::new();
@@ -460,7 +460,7 @@ mod tests {
 
     #[test]
     fn an_import_says_what_it_changed_and_keeps_the_order_of_the_file() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         assert_eq!(store.list(ListKind::Held).unwrap(), None);
         let first = import(&store, ListKind::Held, &[(1, 0), (2, 0), (3, 0)]);
@@ -497,7 +497,7 @@ mod tests {
 
     #[test]
     fn an_import_that_fails_leaves_the_list_as_it_was() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         import(&store, ListKind::Held, &[(1, 0), (2, 0)]);
         let twice = store.import(ListKind::Held, None, now(), |list| {
@@ -518,7 +518,7 @@ mod tests {
             "UPDATE record SET kind = 2 WHERE id = 1",
             "DELETE FROM record WHERE id = 1",
         ] {
-            let home = Home::new();
+            let home = TestHome::new();
             let store = home.create();
             import(&store, ListKind::Held, &[(1, 0), (2, 0)]);
             store.connection().execute_batch(sql).unwrap();

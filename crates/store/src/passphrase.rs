@@ -8,7 +8,7 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{Error, PassphraseFault, private};
+use super::{Error, PassphraseFault, owner_only};
 
 /// After normalisation; far beyond what anybody types.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
@@ -63,7 +63,10 @@ impl Passphrase {
     ///
     /// Those of [`Passphrase::new`], and those of a file that cannot be read or is open to others.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        Self::from_line(path, &private::read_named(path, PASSPHRASE_BYTES_MAX + 2)?)
+        Self::from_line(
+            path,
+            &owner_only::read_named(path, PASSPHRASE_BYTES_MAX + 2)?,
+        )
     }
 
     fn from_line(path: &Path, content: &[u8]) -> Result<Self, Error> {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::audit::Event;
+use super::cell_cipher::Cell;
 use super::database::{Store, Tx};
-use super::vault::Place;
 use admin::peer::PEER_TEXT_BYTES_MAX;
 use admin::policy::{Approval, PolicyFault};
 use admin::{Peer, PeerEntry, PeerNumber, Policy};
@@ -50,7 +50,7 @@ impl Store {
                     what: "a peer of that name",
                 });
             }
-            let tag = tx.vault.tag("peer", &[entry.id.as_bytes()]);
+            let tag = tx.cells.tag("peer", &[entry.id.as_bytes()]);
             let number = tx.query_row(
                 "INSERT INTO peer (tag, active, sealed) VALUES (?, 0, x'')
                  ON CONFLICT (tag) DO UPDATE SET active = 0 RETURNING id",
@@ -192,8 +192,8 @@ impl Tx<'_> {
         };
         let text = serde_json::to_vec(&kept).map_err(|_| Error::DamagedStore)?;
         let sealed = self
-            .vault
-            .seal(place(&number.number().to_be_bytes()), &text)?;
+            .cells
+            .seal(cell(&number.number().to_be_bytes()), &text)?;
         self.execute(
             "UPDATE peer SET active = 1, sealed = ? WHERE id = ?",
             params![sealed, number],
@@ -203,8 +203,8 @@ impl Tx<'_> {
 
     fn open_peer(&self, number: PeerNumber, sealed: &[u8]) -> Result<Peer, Error> {
         let text = self
-            .vault
-            .open(place(&number.number().to_be_bytes()), sealed)?;
+            .cells
+            .open(cell(&number.number().to_be_bytes()), sealed)?;
         let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
         Ok(Peer {
             number,
@@ -246,8 +246,8 @@ fn policy_digest(policy: &Policy) -> String {
     hex::encode(digest(&SHA256, &text))
 }
 
-fn place(row: &[u8; 8]) -> Place<'_> {
-    Place {
+fn cell(row: &[u8; 8]) -> Cell<'_> {
+    Cell {
         table: "peer",
         column: "sealed",
         row,
@@ -257,11 +257,11 @@ fn place(row: &[u8; 8]) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, now, peer_entry};
+    use crate::tests::{TestHome, now, peer_entry};
 
     #[test]
     fn peers_come_back_and_keep_their_number_when_added_again() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         let (one, two) = (peer_entry(1), peer_entry(2));
         let first = store.add_peer(&one, now()).unwrap();
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn two_peers_swapped_in_the_database_do_not_open() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         store.add_peer(&peer_entry(1), now()).unwrap();
         store.add_peer(&peer_entry(2), now()).unwrap();

@@ -11,9 +11,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Error;
+use super::cell_cipher::Tag;
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
-use super::vault::Tag;
 use admin::{PeerNumber, TableNumber};
 use protocol::offer::Mediator;
 use protocol::{ByClass, Ceiling, ListKind, PreparedTable};
@@ -187,7 +187,7 @@ impl Tx<'_> {
         let ceiling = |ceiling: Option<&Ceiling>| {
             (ceiling.map_or(0, |ceiling| ceiling.elements() as u32)).to_be_bytes()
         };
-        Ok(self.vault.tag(
+        Ok(self.cells.tag(
             "fit",
             &[
                 &fit.peer.number().to_be_bytes(),
@@ -230,10 +230,10 @@ fn owner(number: TableNumber) -> Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, import, now, peer_entry, prepared};
+    use crate::tests::{TestHome, import, now, peer_entry, prepared};
 
-    fn with_fit() -> (Home, Store, Fit) {
-        let home = Home::new();
+    fn with_fit() -> (TestHome, Store, Fit) {
+        let home = TestHome::new();
         let store = home.create();
         let peer = store.add_peer(&peer_entry(1), now()).unwrap();
         let narrow = Ceiling::new(4).unwrap();

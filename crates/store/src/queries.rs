@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
+use sealing::{Reader, Writer};
 use zeroize::Zeroizing;
 
 use super::audit::Event;
+use super::cell_cipher::Cell;
 use super::database::{Store, Tx};
-use super::vault::Place;
-use super::{Error, from_ms, person, to_ms};
+use super::{Error, from_ms, record_codec, to_ms};
 use admin::{ClientNumber, PeerNumber, QueryNumber};
 use identity::Person;
 use identity::list::Cells;
@@ -85,7 +86,7 @@ impl Store {
                 params![client, to_ms(now), OPEN],
                 |row| row.get(0),
             )?;
-            let sealed = tx.vault.seal(place(&row(query, client)), &text)?;
+            let sealed = tx.cells.seal(cell(&row(query, client)), &text)?;
             tx.execute(
                 "UPDATE query SET sealed = ? WHERE id = ?",
                 params![sealed, query],
@@ -220,8 +221,8 @@ impl Tx<'_> {
             .optional()?;
         let sealed = sealed.ok_or_else(|| no_such(info.number))?;
         let text = self
-            .vault
-            .open(place(&row(info.number, info.client)), &sealed)?;
+            .cells
+            .open(cell(&row(info.number, info.client)), &sealed)?;
         let (header, people) = decode(&text).ok_or(Error::DamagedStore)?;
         Ok(Query {
             info,
@@ -247,24 +248,23 @@ fn encode(header: &[String], people: &[Person]) -> Result<Zeroizing<Vec<u8>>, Er
         keys: Vec::new(),
     });
     let records = || title.iter().chain(people);
-    let texts: Vec<_> = records().map(person::encode).collect::<Result<_, _>>()?;
-    let length = texts.iter().map(|text| text.len() + 8).sum();
-    let mut out = Zeroizing::new(Vec::with_capacity(length));
+    let texts: Vec<_> = records()
+        .map(record_codec::encode)
+        .collect::<Result<_, _>>()?;
+    let mut out = Writer::with_room(texts.iter().map(|text| text.len() + 8).sum());
     for (person, text) in records().zip(&texts) {
-        out.extend_from_slice(&person.line.to_be_bytes());
-        out.extend_from_slice(&(text.len() as u32).to_be_bytes());
-        out.extend_from_slice(text);
+        out.u32(person.line);
+        out.bytes_u32(text);
     }
-    Ok(out)
+    Ok(out.finish())
 }
 
-fn decode(mut text: &[u8]) -> Option<(Vec<String>, Vec<Person>)> {
+fn decode(text: &[u8]) -> Option<(Vec<String>, Vec<Person>)> {
     let (mut header, mut people) = (Vec::new(), Vec::new());
-    while !text.is_empty() {
-        let (line, rest) = text.split_first_chunk()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let (record, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        let person = person::decode(record, u32::from_be_bytes(*line))?;
+    let mut reader = Reader::new(text);
+    while !reader.is_at_end() {
+        let line = reader.u32()?;
+        let person = record_codec::decode(reader.bytes_u32()?, line)?;
         match people.is_empty() && person.line == 0 && person.record_id.is_empty() {
             true => {
                 let cells = person.columns.iter().flat_map(Cells::iter);
@@ -272,7 +272,6 @@ fn decode(mut text: &[u8]) -> Option<(Vec<String>, Vec<Person>)> {
             }
             false => people.push(person),
         }
-        text = rest;
     }
     Some((header, people))
 }
@@ -292,8 +291,8 @@ fn row(query: QueryNumber, client: ClientNumber) -> [u8; 16] {
     row
 }
 
-fn place(row: &[u8; 16]) -> Place<'_> {
-    Place {
+fn cell(row: &[u8; 16]) -> Cell<'_> {
+    Cell {
         table: "query",
         column: "sealed",
         row,
@@ -303,12 +302,12 @@ fn place(row: &[u8; 16]) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{Place as Home, now, person};
+    use crate::tests::{TestHome, now, person};
     use admin::{Credential, Role};
 
     #[test]
     fn queries_are_asked_until_withdrawn_and_are_their_clerks_own() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         let enrol = |user| {
             let credential = Credential::User(user);
@@ -346,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_query_given_to_another_client_does_not_open() {
-        let home = Home::new();
+        let home = TestHome::new();
         let store = home.create();
         for user in [1, 2] {
             store

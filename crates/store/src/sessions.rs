@@ -16,9 +16,9 @@ use zeroize::Zeroizing;
 use super::answers::Answers;
 use super::audit::Event;
 use super::budget::Direction;
+use super::cell_cipher::Cell;
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
-use super::vault::Place;
 use super::{Error, from_ms, to_ms};
 use admin::policy::Approval;
 use admin::{
@@ -167,7 +167,7 @@ impl Store {
             if stage != COMMITTED {
                 return Err(wrong_state());
             }
-            let mut writer = chunks::Writer::new(tx, tx.vault, owner(session));
+            let mut writer = chunks::Writer::new(tx, tx.cells, owner(session));
             state.encode(|part| writer.part(part))?;
             writer.finish()?;
             kept.id = Some(hex::encode(state.session.0));
@@ -190,7 +190,7 @@ impl Store {
             let altered = Error::Altered {
                 table: "signed_chunk",
             };
-            let text = chunks::read(tx, tx.vault, owner(session))?.ok_or(altered)?;
+            let text = chunks::read(tx, tx.cells, owner(session))?.ok_or(altered)?;
             SignedState::decode(&text)
                 .map(Some)
                 .ok_or(Error::DamagedStore)
@@ -277,8 +277,8 @@ impl Store {
                 tx.put_answers(*query, peer, session, answers, end.asked_at)?;
             }
             if let Some(receipt) = end.receipt {
-                let sealed = tx.vault.seal(
-                    place("receipt", &session.number().to_be_bytes()),
+                let sealed = tx.cells.seal(
+                    cell("receipt", &session.number().to_be_bytes()),
                     &receipt.encode(),
                 )?;
                 tx.execute(
@@ -325,8 +325,8 @@ impl Store {
                 return Ok(None);
             };
             let text = tx
-                .vault
-                .open(place("receipt", &session.number().to_be_bytes()), &sealed)?;
+                .cells
+                .open(cell("receipt", &session.number().to_be_bytes()), &sealed)?;
             Receipt::decode(&text).map(Some).ok_or(Error::DamagedStore)
         })
     }
@@ -395,8 +395,8 @@ impl Tx<'_> {
             return Err(wrong_state());
         }
         let sealed = self
-            .vault
-            .seal(place("signed_more", &row(session, what)), text)?;
+            .cells
+            .seal(cell("signed_more", &row(session, what)), text)?;
         self.execute(
             "INSERT OR REPLACE INTO signed_more (session, what, sealed) VALUES (?, ?, ?)",
             params![session, what, sealed],
@@ -415,7 +415,7 @@ impl Tx<'_> {
             .optional()?;
         let at = row(session, what);
         sealed
-            .map(|sealed| self.vault.open(place("signed_more", &at), &sealed))
+            .map(|sealed| self.cells.open(cell("signed_more", &at), &sealed))
             .transpose()
     }
 
@@ -439,8 +439,8 @@ impl Tx<'_> {
         sealed: &[u8],
     ) -> Result<Kept, Error> {
         let text = self
-            .vault
-            .open(place("session", &row(session, state)), sealed)?;
+            .cells
+            .open(cell("session", &row(session, state)), sealed)?;
         serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)
     }
 
@@ -448,8 +448,8 @@ impl Tx<'_> {
     fn put_session(&self, session: SessionNumber, state: i64, kept: &Kept) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).map_err(|_| Error::DamagedStore)?;
         let sealed = self
-            .vault
-            .seal(place("session", &row(session, state)), &text)?;
+            .cells
+            .seal(cell("session", &row(session, state)), &text)?;
         self.execute(
             "UPDATE session SET state = ?, sealed = ? WHERE id = ?",
             params![state, sealed, session],
@@ -561,8 +561,8 @@ fn row(session: SessionNumber, state: i64) -> [u8; 16] {
     row
 }
 
-fn place<'a>(table: &'static str, row: &'a [u8]) -> Place<'a> {
-    Place {
+fn cell<'a>(table: &'static str, row: &'a [u8]) -> Cell<'a> {
+    Cell {
         table,
         column: "sealed",
         row,

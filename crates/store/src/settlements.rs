@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 use rusqlite::{Connection, OptionalExtension, params};
+use sealing::Reader;
 
-use super::home_seal::HomeSeal;
-use super::{Error, private};
+use super::file_cipher::FileCipher;
+use super::{Error, owner_only};
 use pairing::NodeId;
 use protocol::SessionId;
 use protocol::agreement::MediatorTime;
@@ -27,7 +28,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 pub struct Settlements {
     path: PathBuf,
     database: Connection,
-    seal: HomeSeal,
+    cipher: FileCipher,
 }
 
 /// One settled session.
@@ -44,12 +45,12 @@ impl Settlements {
     ///
     /// # Errors
     /// [`Error::NewerStore`], [`Error::Busy`] when another relay has it open, and what is wrong with the disk.
-    pub fn open(home: &Path, seal: HomeSeal) -> Result<Self, Error> {
-        private::make_dir(home)?;
+    pub fn open(home: &Path, cipher: FileCipher) -> Result<Self, Error> {
+        owner_only::make_dir(home)?;
         let path = home.join(FILE);
         // Made by us first, because SQLite would make it readable to the group.
         if !path.exists() {
-            private::write_new(&path, &[])?;
+            owner_only::write_new(&path, &[])?;
         }
         let database = Connection::open(&path)?;
         database.busy_timeout(BUSY_WAIT)?;
@@ -66,7 +67,7 @@ impl Settlements {
         Ok(Self {
             path,
             database,
-            seal,
+            cipher,
         })
     }
 
@@ -86,7 +87,7 @@ impl Settlements {
         let Some(sealed) = sealed else {
             return Ok(None);
         };
-        let opened = self.seal.open(&purpose(session), &sealed);
+        let opened = self.cipher.open(&purpose(session), &sealed);
         match opened.as_deref().and_then(|plain| parse(plain)) {
             Some(settled) => Ok(Some(settled)),
             None => Err(Error::NotOurs {
@@ -109,7 +110,7 @@ impl Settlements {
         let mut plain = settled.initiator.as_bytes().to_vec();
         plain.extend_from_slice(settled.responder.as_bytes());
         plain.extend_from_slice(&settled.verdict);
-        let sealed = self.seal.seal(&purpose(session), &plain, rng);
+        let sealed = self.cipher.seal(&purpose(session), &plain, rng);
         self.database.execute(
             "INSERT INTO settlement (session, at, sealed) VALUES (?1, ?2, ?3)",
             params![session.0, seconds(at), sealed],
@@ -188,12 +189,11 @@ const SCHEMA: &str = "
     COMMIT;";
 
 fn parse(plain: &[u8]) -> Option<Settled> {
-    let (initiator, rest) = plain.split_first_chunk::<32>()?;
-    let (responder, verdict) = rest.split_first_chunk::<32>()?;
+    let mut reader = Reader::new(plain);
     Some(Settled {
-        initiator: NodeId::from_bytes(*initiator).ok()?,
-        responder: NodeId::from_bytes(*responder).ok()?,
-        verdict: verdict.to_vec(),
+        initiator: NodeId::from_bytes(reader.array()?).ok()?,
+        responder: NodeId::from_bytes(reader.array()?).ok()?,
+        verdict: reader.rest().to_vec(),
     })
 }
 
@@ -217,7 +217,7 @@ mod tests {
     use pairing::NodeKey;
 
     fn open(home: &Path) -> Result<Settlements, Error> {
-        Settlements::open(home, HomeSeal::of(&NodeKey::from_seed(&[1; 32])))
+        Settlements::open(home, FileCipher::of(&NodeKey::from_seed(&[1; 32])))
     }
 
     fn settled() -> Settled {

@@ -7,10 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
+use sealing::{Reader, Writer};
 use zeroize::Zeroizing;
 
-use super::home_seal::HomeSeal;
-use super::{Error, private};
+use super::file_cipher::FileCipher;
+use super::{Error, owner_only};
 use protocol::agreement::MediatorTime;
 use protocol::settling::{SettlingKey, WINDOW_SECONDS_MAX};
 
@@ -44,41 +45,41 @@ impl EpochKey {
 /// Those of the file; [`Error::FileExists`] if it is there already.
 pub fn create(
     home: &Path,
-    seal: &HomeSeal,
+    cipher: &FileCipher,
     epoch: &EpochKey,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let directory = home.join(DIRECTORY);
-    private::make_dir(&directory)?;
-    let mut plain = Zeroizing::new(Vec::with_capacity(PLAIN_BYTES));
-    plain.push(VERSION);
-    plain.extend_from_slice(epoch.key.to_bytes().as_ref());
-    plain.extend_from_slice(&epoch.from.0.to_be_bytes());
-    plain.extend_from_slice(&epoch.until.0.to_be_bytes());
+    owner_only::make_dir(&directory)?;
+    let mut plain = Writer::with_room(PLAIN_BYTES);
+    plain.u8(VERSION);
+    plain.bytes(epoch.key.to_bytes().as_ref());
+    plain.u64(epoch.from.0);
+    plain.u64(epoch.until.0);
     let path = path_of(&directory, &epoch.key);
-    let sealed = seal.seal(&purpose(&path), &plain, rng);
-    private::write_new(&path, &sealed)
+    let sealed = cipher.seal(&purpose(&path), &plain.finish(), rng);
+    owner_only::write_new(&path, &sealed)
 }
 
 /// All keys that are there, oldest epoch first.
 ///
 /// # Errors
 /// [`Error::NotOurs`] for a file that does not open, and those of files open to others.
-pub fn load(home: &Path, seal: &HomeSeal) -> Result<Vec<EpochKey>, Error> {
+pub fn load(home: &Path, cipher: &FileCipher) -> Result<Vec<EpochKey>, Error> {
     let directory = home.join(DIRECTORY);
-    private::check_dir(&directory)?;
+    owner_only::check_dir(&directory)?;
     let mut keys = Vec::new();
-    for path in private::list(&directory, ENDING)? {
+    for path in owner_only::list(&directory, ENDING)? {
         if keys.len() == SETTLING_KEYS_MAX {
             return Err(Error::TooMany {
                 path: directory,
                 max: SETTLING_KEYS_MAX,
             });
         }
-        let Some(content) = private::read_whole(&path, FILE_BYTES_MAX)? else {
+        let Some(content) = owner_only::read_whole(&path, FILE_BYTES_MAX)? else {
             continue;
         };
-        let opened = seal.open(&purpose(&path), &content);
+        let opened = cipher.open(&purpose(&path), &content);
         match opened.as_deref().and_then(|plain| parse(plain)) {
             Some(key) => keys.push(key),
             None => return Err(Error::NotOurs { path }),
@@ -93,19 +94,21 @@ pub fn load(home: &Path, seal: &HomeSeal) -> Result<Vec<EpochKey>, Error> {
 /// # Errors
 /// It could not be erased.
 pub fn erase(home: &Path, key: &SettlingKey) -> Result<(), Error> {
-    private::erase(&path_of(&home.join(DIRECTORY), key))
+    owner_only::erase(&path_of(&home.join(DIRECTORY), key))
 }
 
 fn parse(plain: &[u8]) -> Option<EpochKey> {
-    let (version, rest) = plain.split_first()?;
-    let (key, rest) = rest.split_first_chunk::<32>()?;
-    let (from, rest) = rest.split_first_chunk::<8>()?;
-    let until = rest.try_into().ok()?;
-    Some(EpochKey {
-        key: SettlingKey::from_bytes(key).filter(|_| *version == VERSION)?,
-        from: MediatorTime(u64::from_be_bytes(*from)),
-        until: MediatorTime(u64::from_be_bytes(until)),
-    })
+    let mut reader = Reader::new(plain);
+    if reader.u8()? != VERSION {
+        return None;
+    }
+    let epoch = EpochKey {
+        key: SettlingKey::from_bytes(&Zeroizing::new(reader.array()?))?,
+        from: MediatorTime(reader.u64()?),
+        until: MediatorTime(reader.u64()?),
+    };
+    reader.at_end()?;
+    Some(epoch)
 }
 
 fn path_of(directory: &Path, key: &SettlingKey) -> PathBuf {
@@ -130,7 +133,7 @@ mod tests {
     fn keys_are_kept_sealed_and_come_back_oldest_first_until_erased() {
         let home = tempfile::tempdir().unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let seal = HomeSeal::of(&NodeKey::from_seed(&[1; 32]));
+        let cipher = FileCipher::of(&NodeKey::from_seed(&[1; 32]));
         let mut points = Vec::new();
         for from in [2_000, 1_000] {
             let epoch = EpochKey {
@@ -138,20 +141,20 @@ mod tests {
                 from: MediatorTime(from),
                 until: MediatorTime(from + 100),
             };
-            create(home.path(), &seal, &epoch, &mut rng).unwrap();
+            create(home.path(), &cipher, &epoch, &mut rng).unwrap();
             points.push(*epoch.key.point().encoded());
         }
-        let loaded = load(home.path(), &seal).unwrap();
+        let loaded = load(home.path(), &cipher).unwrap();
         let found: Vec<_> = loaded.iter().map(|k| *k.key.point().encoded()).collect();
         assert_eq!(found, [points[1], points[0]]);
         assert!(!loaded[0].is_spent(MediatorTime(1_100 + WINDOW_SECONDS_MAX)));
         assert!(loaded[0].is_spent(MediatorTime(1_101 + WINDOW_SECONDS_MAX)));
-        let other = HomeSeal::of(&NodeKey::from_seed(&[2; 32]));
+        let other = FileCipher::of(&NodeKey::from_seed(&[2; 32]));
         assert!(matches!(
             load(home.path(), &other),
             Err(Error::NotOurs { .. })
         ));
         erase(home.path(), &loaded[0].key).unwrap();
-        assert_eq!(load(home.path(), &seal).unwrap().len(), 1);
+        assert_eq!(load(home.path(), &cipher).unwrap().len(), 1);
     }
 }

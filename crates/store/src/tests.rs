@@ -3,6 +3,7 @@
 mod disk_full;
 mod opening;
 mod seized;
+mod stored_before;
 mod whole_sessions;
 
 use std::fs;
@@ -26,9 +27,9 @@ use protocol::offer::Mediator;
 use protocol::{ByClass, Ceiling, ListKind, PreparedTable};
 
 /// A home with a store in it, gone after the test.
-pub(super) struct Place(TempDir);
+pub(super) struct TestHome(TempDir);
 
-impl Place {
+impl TestHome {
     pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rand_core::CryptoRng;
 use rustix::fs::{FlockOperation, flock};
+use sealing::{Reader, Writer};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::home_seal::HomeSeal;
-use super::{Error, person, private};
+use super::file_cipher::FileCipher;
+use super::{Error, owner_only, record_codec};
 use identity::list::Columns;
 use identity::list::ListReport;
 use identity::{Field, List, Schema};
@@ -59,7 +60,7 @@ pub struct About {
 /// The directory, for one node.
 pub struct Unfinished {
     home: PathBuf,
-    seal: HomeSeal,
+    cipher: FileCipher,
 }
 
 /// A session that runs: nothing is on disk before it is signed.
@@ -111,7 +112,7 @@ impl Unfinished {
     pub fn of(home: &Path, key: &NodeKey) -> Self {
         Self {
             home: home.to_owned(),
-            seal: HomeSeal::of(key),
+            cipher: FileCipher::of(key),
         }
     }
 
@@ -120,7 +121,7 @@ impl Unfinished {
     /// # Errors
     /// [`Error::TooLong`]: a record of the list; a directory that others may write to.
     pub fn draft(self, about: &About, requested: &List) -> Result<Draft, Error> {
-        private::make_dir(&self.home.join(DIRECTORY))?;
+        owner_only::make_dir(&self.home.join(DIRECTORY))?;
         let about = encode(about, requested)?;
         Ok(Draft {
             folder: self,
@@ -135,11 +136,11 @@ impl Unfinished {
     /// The directory cannot be read. What is wrong with one session is in its entry.
     pub fn all(&self) -> Result<Vec<Entry>, Error> {
         let directory = self.home.join(DIRECTORY);
-        let matches = private::list(&directory, MATCH)?;
+        let matches = owner_only::list(&directory, MATCH)?;
         // What is left of a session whose end was cut short while it was erased.
         let names: BTreeSet<_> = matches.iter().map(|path| path.file_stem()).collect();
         for ending in [AGREED, RELEASE, LOCK] {
-            for path in private::list(&directory, ending)? {
+            for path in owner_only::list(&directory, ending)? {
                 let files = Files(path.with_extension(""));
                 if !names.contains(&path.file_stem())
                     && let Some(_lock) = files.lock()?
@@ -195,10 +196,10 @@ impl Unfinished {
     /// Opens one file of a session; `None` if it is not there.
     fn open(&self, files: &Files, ending: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let path = files.path(ending);
-        let Some(sealed) = private::read_whole(&path, FILE_BYTES_MAX)? else {
+        let Some(sealed) = owner_only::read_whole(&path, FILE_BYTES_MAX)? else {
             return Ok(None);
         };
-        let opened = self.seal.open(&purpose(&path), &sealed);
+        let opened = self.cipher.open(&purpose(&path), &sealed);
         opened.map(Some).ok_or(Error::NotOurs { path })
     }
 
@@ -210,8 +211,8 @@ impl Unfinished {
         rng: &mut impl CryptoRng,
     ) -> Result<(), Error> {
         let path = files.path(ending);
-        let sealed = self.seal.seal(&purpose(&path), plain, rng);
-        private::replace(&path, &sealed)
+        let sealed = self.cipher.seal(&purpose(&path), plain, rng);
+        owner_only::replace(&path, &sealed)
     }
 }
 
@@ -328,7 +329,7 @@ impl Files {
     /// Locks the session against other processes; `None` if one of them has it.
     fn lock(&self) -> Result<Option<File>, Error> {
         let path = self.path(LOCK);
-        let file = private::open_or_make(&path)?;
+        let file = owner_only::open_or_make(&path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -344,12 +345,12 @@ impl Files {
     fn erase(&self) -> Result<(), Error> {
         [MATCH, AGREED, RELEASE, LOCK]
             .into_iter()
-            .try_for_each(|ending| private::erase(&self.path(ending)))
+            .try_for_each(|ending| owner_only::erase(&self.path(ending)))
     }
 
     fn set_aside(&self, home: &Path) -> Result<PathBuf, Error> {
         let directory = home.join(EVIDENCE);
-        private::make_dir(&directory)?;
+        owner_only::make_dir(&directory)?;
         for ending in [AGREED, RELEASE, MATCH] {
             let from = self.path(ending);
             if let Some(name) = from.file_name()
@@ -363,7 +364,7 @@ impl Files {
                 })?;
             }
         }
-        private::erase(&self.path(LOCK))?;
+        owner_only::erase(&self.path(LOCK))?;
         Ok(directory)
     }
 }
@@ -406,38 +407,30 @@ fn encode(about: &About, requested: &List) -> Result<Zeroizing<Vec<u8>>, Error> 
         what: "the path of the output, in characters of UTF-8,",
         max: 0,
     })?;
-    let mut out = Zeroizing::new(Vec::with_capacity(
-        json.len() + 256 * requested.people.len(),
-    ));
-    out.push(VERSION);
-    out.extend_from_slice(&(json.len() as u32).to_be_bytes());
-    out.extend_from_slice(&json);
-    let count = u32::try_from(requested.people.len()).map_err(|_| too_long)?;
-    out.extend_from_slice(&count.to_be_bytes());
+    let mut out = Writer::with_room(json.len() + 256 * requested.people.len());
+    out.u8(VERSION);
+    out.bytes_u32(&json);
+    out.u32(u32::try_from(requested.people.len()).map_err(|_| too_long)?);
     for person in &requested.people {
-        let layout = person::encode(person)?;
-        out.extend_from_slice(&person.line.to_be_bytes());
-        out.extend_from_slice(&(layout.len() as u32).to_be_bytes());
-        out.extend_from_slice(&layout);
+        out.u32(person.line);
+        out.bytes_u32(&record_codec::encode(person)?);
     }
-    Ok(out)
+    Ok(out.finish())
 }
 
 fn decode(bytes: &[u8]) -> Option<(About, List, SignedState)> {
-    let mut rest = bytes.strip_prefix(&[VERSION])?;
-    let written = u32(&mut rest)? as usize;
-    let (written, mut rest) = rest.split_at_checked(written)?;
-    let written: Written = serde_json::from_slice(written).ok()?;
-    let count = u32(&mut rest)?;
+    let mut reader = Reader::new(bytes);
+    if reader.u8()? != VERSION {
+        return None;
+    }
+    let written: Written = serde_json::from_slice(reader.bytes_u32()?).ok()?;
+    let count = reader.u32()?;
     let mut people = Vec::new();
     for _ in 0..count {
-        let line = u32(&mut rest)?;
-        let length = u32(&mut rest)? as usize;
-        let (layout, after) = rest.split_at_checked(length)?;
-        people.push(person::decode(layout, line)?);
-        rest = after;
+        let line = reader.u32()?;
+        people.push(record_codec::decode(reader.bytes_u32()?, line)?);
     }
-    let state = SignedState::decode(rest)?;
+    let state = SignedState::decode(reader.rest())?;
     let places = written.places.iter();
     let places: Option<Vec<_>> = places
         .map(|(name, place)| Some((Field::named(name)?, *place)))
@@ -467,10 +460,4 @@ fn decode(bytes: &[u8]) -> Option<(About, List, SignedState)> {
         json: written.json,
     };
     Some((about, requested, state))
-}
-
-fn u32(rest: &mut &[u8]) -> Option<u32> {
-    let (head, tail) = rest.split_first_chunk()?;
-    *rest = tail;
-    Some(u32::from_be_bytes(*head))
 }

@@ -11,9 +11,9 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use rusqlite::{Connection, params};
 
+use super::cell_cipher::DataKey;
 use super::passphrase::Passphrase;
-use super::seal::{Cost, SEALED_BYTES, Seal};
-use super::vault::DataKey;
+use super::passphrase_cipher::{Cost, PassphraseCipher, SEALED_BYTES};
 use super::{Error, to_ms};
 
 /// How long a wrong passphrase takes at least, from the moment it was given.
@@ -50,11 +50,12 @@ pub(super) fn add_slot(
             why: "changing it failed too often; open the store again first",
         });
     }
-    let seal = Seal::draw_at(cost, &mut UnwrapErr(SysRng)).map_err(|_| Error::CostOutOfBounds)?;
-    let wrapped = seal.seal(key.as_bytes(), passphrase, CONTEXT)?;
+    let cipher = PassphraseCipher::draw_at(cost, &mut UnwrapErr(SysRng))
+        .map_err(|_| Error::CostOutOfBounds)?;
+    let wrapped = cipher.seal(key.as_bytes(), passphrase, CONTEXT)?;
     database.execute(
         "INSERT INTO slot (seal, wrapped) VALUES (?, ?)",
-        params![seal.to_string(), wrapped],
+        params![cipher.to_string(), wrapped],
     )?;
     Ok(())
 }
@@ -129,11 +130,13 @@ fn slots(database: &Connection) -> Result<Vec<Slot>, Error> {
 
 /// `None` also where the slot makes no sense: the answer says nothing of why.
 fn try_slot(seal: &str, wrapped: &[u8], passphrase: &Passphrase) -> Result<Option<DataKey>, Error> {
-    let (Ok(seal), Ok(wrapped)) = (Seal::parse(seal), <&[u8; SEALED_BYTES]>::try_from(wrapped))
-    else {
+    let (Ok(cipher), Ok(wrapped)) = (
+        PassphraseCipher::parse(seal),
+        <&[u8; SEALED_BYTES]>::try_from(wrapped),
+    ) else {
         return Ok(None);
     };
-    let key = seal.open(wrapped, passphrase, CONTEXT)?;
+    let key = cipher.open(wrapped, passphrase, CONTEXT)?;
     Ok(key.map(|key| DataKey::from_bytes(&key)))
 }
 

@@ -194,10 +194,10 @@ fn json(line: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use crate::audit::Event;
-    use crate::tests::{Place, key, now};
+    use crate::tests::{TestHome, key, now};
 
     fn exported() -> (String, Head) {
-        let home = Place::new();
+        let home = TestHome::new();
         let store = home.create();
         store.record(&Event::NodeStarted, now()).unwrap();
         let earlier = store.audit_head().unwrap();

@@ -79,7 +79,7 @@ fn fails_cleanly(name: &str, store: &Store, mut write: impl FnMut(u32) -> Result
 
 #[test]
 fn every_write_path_survives_a_full_disk() {
-    let place = Place::new();
+    let place = TestHome::new();
     let store = place.create();
     let mut entry = peer_entry(1);
     entry.policy.narrow.budget.elements = 1 << 40;
@@ -131,7 +131,7 @@ fn every_write_path_survives_a_full_disk() {
 }
 
 /// A change has three steps; the first two leave the old passphrase, the last one both.
-fn passphrase_change(place: &Place) {
+fn passphrase_change(place: &TestHome) {
     let new = Passphrase::new("five other words to remember").unwrap();
     let store = place.open();
     fill(&store);

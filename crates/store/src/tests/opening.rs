@@ -10,13 +10,13 @@ use crate::database::STORE_FILE;
 use crate::key_file::{self, Protection, StoredKey};
 use crate::{WRONG_PASSPHRASE_DELAY, migrations, unlock};
 
-fn refused(place: &Place) -> Error {
+fn refused(place: &TestHome) -> Error {
     place.try_open().err().expect("refused")
 }
 
 #[test]
 fn files_are_for_their_owner_alone() {
-    let place = Place::new();
+    let place = TestHome::new();
     let store = place.create();
     for file in fs::read_dir(place.home()).unwrap() {
         let metadata = file.unwrap().metadata().unwrap();
@@ -42,7 +42,7 @@ fn files_are_for_their_owner_alone() {
 
 #[test]
 fn a_second_process_is_refused_until_the_first_has_ended() {
-    let place = Place::new();
+    let place = TestHome::new();
     assert!(matches!(refused(&place), Error::NoStore { .. }));
     let store = place.create();
     assert!(matches!(refused(&place), Error::InUse { .. }));
@@ -54,7 +54,7 @@ fn a_second_process_is_refused_until_the_first_has_ended() {
 
 #[test]
 fn a_wrong_passphrase_and_an_altered_slot_give_one_answer_after_a_delay() {
-    let place = Place::new();
+    let place = TestHome::new();
     drop(place.create());
     let wrong = Passphrase::new("correct horse battery stable").unwrap();
     let open = |passphrase: &Passphrase| {
@@ -82,7 +82,7 @@ fn a_wrong_passphrase_and_an_altered_slot_give_one_answer_after_a_delay() {
 
 #[test]
 fn another_nodes_key_is_refused() {
-    let place = Place::new();
+    let place = TestHome::new();
     drop(place.create());
     let other = Arc::new(NodeKey::from_seed(&[2; 32]));
     let refused = Store::open(&place.home(), other, &passphrase(), now());
@@ -91,7 +91,7 @@ fn another_nodes_key_is_refused() {
 
 #[test]
 fn newer_foreign_and_cut_databases_are_told_apart() {
-    let place = Place::new();
+    let place = TestHome::new();
     let store = place.create();
     import(
         &store,
@@ -140,13 +140,13 @@ fn newer_foreign_and_cut_databases_are_told_apart() {
 #[test]
 fn stores_of_every_earlier_version_open() {
     for version in 1..=migrations::VERSION {
-        let place = Place::new();
+        let place = TestHome::new();
         fs::create_dir(place.home()).unwrap();
         fs::set_permissions(place.home(), fs::Permissions::from_mode(0o700)).unwrap();
         let path = place.home().join(STORE_FILE);
         let old = rusqlite::Connection::open(&path).unwrap();
         migrations::at_version(&old, version);
-        let data_key = crate::vault::DataKey::draw().unwrap();
+        let data_key = crate::cell_cipher::DataKey::draw().unwrap();
         unlock::add_slot(&old, &data_key, &passphrase(), Cost::LEAST).unwrap();
         drop(old);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -163,7 +163,7 @@ fn stores_of_every_earlier_version_open() {
 
 #[test]
 fn a_changed_passphrase_opens_store_and_key_and_rewrites_no_record() {
-    let place = Place::new();
+    let place = TestHome::new();
     let mut rng = ChaCha20Rng::from_seed([5; 32]);
     let protection = Protection::Passphrase(&passphrase());
     key_file::create(&place.home(), &key(), protection, &mut rng).unwrap();
@@ -199,12 +199,12 @@ fn a_changed_passphrase_opens_store_and_key_and_rewrites_no_record() {
 /// As a crash between its steps would leave it.
 #[test]
 fn half_a_change_of_passphrase_leaves_both_and_ends_with_the_new_one() {
-    let place = Place::new();
+    let place = TestHome::new();
     let store = place.create();
     let new = Passphrase::new("five other words to remember").unwrap();
     store
         .write(|tx| {
-            let key = crate::vault::DataKey::from_bytes(store.data_key_for_tests());
+            let key = crate::cell_cipher::DataKey::from_bytes(store.data_key_for_tests());
             unlock::add_slot(tx, &key, &new, Cost::LEAST)
         })
         .unwrap();
@@ -216,7 +216,7 @@ fn half_a_change_of_passphrase_leaves_both_and_ends_with_the_new_one() {
 
 #[test]
 fn a_store_cut_off_while_it_was_made_can_be_made_again() {
-    let place = Place::new();
+    let place = TestHome::new();
     fs::create_dir(place.home()).unwrap();
     fs::set_permissions(place.home(), fs::Permissions::from_mode(0o700)).unwrap();
     let path = place.home().join(STORE_FILE);

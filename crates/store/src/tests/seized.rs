@@ -14,7 +14,7 @@ fn contains(content: &[u8], part: &[u8]) -> bool {
 /// Everything is put in that has a name, a number or a key in it, also what is replaced and withdrawn.
 #[test]
 fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
-    let place = Place::new();
+    let place = TestHome::new();
     let store = place.create();
     let peer = store.add_peer(&peer_entry(1), now()).unwrap();
     for kind in [ListKind::Held, ListKind::Requested] {

@@ -89,14 +89,14 @@ pub(super) fn played(table: PreparedTable) -> (Arc<SignedState>, Receipt, Vec<Ha
 }
 
 struct Ready {
-    place: Place,
+    place: TestHome,
     store: Store,
     fit: Fit,
 }
 
 impl Ready {
     fn new() -> Self {
-        let place = Place::new();
+        let place = TestHome::new();
         let store = place.create();
         let mut entry = peer_entry(1);
         entry.policy.narrow.budget = Budget {

@@ -1,22 +1,21 @@
-//! Sealing 32 secret bytes under a passphrase.
+//! The passphrase cipher: seals 32 secret bytes under a passphrase.
 //!
-//! ChaCha20-Poly1305 (RFC 8439) under 32 bytes of Argon2id (RFC 9106, version 0x13) of passphrase
-//! and salt. The salt is fresh for every seal, so a key seals once and the nonce is twelve zero
-//! bytes. What it costs to try a passphrase stands beside the salt, as `argon2id m=… t=… p=…
+//! By [`sealing`], under 32 bytes of Argon2id (RFC 9106, version 0x13) of passphrase and salt. The salt
+//! is fresh for every `PassphraseCipher`, so that a key seals once; the place is the caller's context. What it costs to try a passphrase stands beside the salt, as `argon2id m=… t=… p=…
 //! salt=…`: `m` in KiB, numbers in decimal, the salt in hexadecimal.
 
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand_core::CryptoRng;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use sealing::{KEY_BYTES, Nonce, SealingKey, TAG_BYTES};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::passphrase::Passphrase;
 use super::{Error, KeyFault};
 
 /// The secret and 16 bytes of tag.
-pub(super) const SEALED_BYTES: usize = 32 + 16;
+pub(super) const SEALED_BYTES: usize = 32 + TAG_BYTES;
 
 /// What it costs to try one passphrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,19 +44,19 @@ impl Cost {
 /// The most that a file may ask for: 1 GiB, and about a minute.
 const COST_MAX: (u32, u32, u32) = (1024 * 1024, 16, 16);
 
-/// How the key of one seal comes from a passphrase.
-pub(super) struct Seal {
+/// How the key of one sealed secret comes from a passphrase.
+pub(super) struct PassphraseCipher {
     cost: Params,
     salt: [u8; 16],
 }
 
-impl Seal {
-    /// A seal at the default cost.
+impl PassphraseCipher {
+    /// A cipher at the default cost.
     pub(super) fn draw(rng: &mut impl CryptoRng) -> Self {
         Self::draw_at(Cost::DEFAULT, rng).expect("the default is within the bounds")
     }
 
-    /// A seal at a cost of one's choice.
+    /// A cipher at a cost of one's choice.
     ///
     /// # Errors
     ///
@@ -82,14 +81,14 @@ impl Seal {
     pub(super) fn parse(text: &str) -> Result<Self, KeyFault> {
         let (numbers, salt) = split(text).ok_or(KeyFault::Damaged)?;
         let cost = cost(numbers)?;
-        let seal = Self { cost, salt };
-        match seal.to_string() == text {
-            true => Ok(seal),
+        let cipher = Self { cost, salt };
+        match cipher.to_string() == text {
+            true => Ok(cipher),
             false => Err(KeyFault::Damaged),
         }
     }
 
-    /// Seals `secret`, bound to `context`; once for each `Seal`.
+    /// Seals `secret`, bound to `context`; once for each cipher.
     ///
     /// # Errors
     ///
@@ -105,10 +104,7 @@ impl Seal {
         let mut sealed = [0; SEALED_BYTES];
         let (text, tag) = sealed.split_at_mut(32);
         text.copy_from_slice(secret);
-        let computed = key
-            .seal_in_place_separate_tag(nonce(), Aad::from(context), text)
-            .expect("32 bytes are within the cipher's limit");
-        tag.copy_from_slice(computed.as_ref());
+        tag.copy_from_slice(&key.seal_in_place(Nonce::ONCE, context.as_bytes(), text));
         Ok(sealed)
     }
 
@@ -124,10 +120,9 @@ impl Seal {
         context: &str,
     ) -> Result<Option<Zeroizing<[u8; 32]>>, Error> {
         let mut opened = Zeroizing::new(*sealed);
-        let text =
-            self.key(passphrase)?
-                .open_in_place(nonce(), Aad::from(context), opened.as_mut());
-        Ok(text.ok().map(|text| {
+        let key = self.key(passphrase)?;
+        let text = key.open_in_place(Nonce::ONCE, context.as_bytes(), opened.as_mut());
+        Ok(text.map(|text| {
             let mut secret = Zeroizing::new([0; 32]);
             secret.copy_from_slice(text);
             secret
@@ -135,29 +130,28 @@ impl Seal {
     }
 
     /// Argon2id of the passphrase; its memory is wiped before it is given back.
-    fn key(&self, passphrase: &Passphrase) -> Result<LessSafeKey, Error> {
+    fn key(&self, passphrase: &Passphrase) -> Result<SealingKey, Error> {
         let kib = self.cost.m_cost();
         let mut memory: Vec<Block> = Vec::new();
         memory
             .try_reserve_exact(self.cost.block_count())
             .map_err(|_| Error::OutOfMemory { kib })?;
         memory.resize(self.cost.block_count(), Block::new());
-        let mut key = Zeroizing::new([0; 32]);
+        let mut key = Box::new(Zeroizing::new([0; KEY_BYTES]));
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.cost.clone());
         let derived = argon2.hash_password_into_with_memory(
             passphrase.as_bytes(),
             &self.salt,
-            key.as_mut(),
+            key.as_mut_slice(),
             &mut memory,
         );
         memory.zeroize();
         derived.expect("salt, passphrase and output have lengths Argon2 allows");
-        let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_ref()).expect("the key has 32 bytes");
-        Ok(LessSafeKey::new(key))
+        Ok(SealingKey::new(key))
     }
 }
 
-impl fmt::Display for Seal {
+impl fmt::Display for PassphraseCipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kib, passes, lanes) = (self.cost.m_cost(), self.cost.t_cost(), self.cost.p_cost());
         let salt = hex::encode(self.salt);
@@ -185,11 +179,6 @@ fn cost((kib, passes, lanes): (u32, u32, u32)) -> Result<Params, KeyFault> {
     Params::new(kib, passes, lanes, Some(32)).map_err(|_| out_of_bounds)
 }
 
-/// Each key seals once, so that one nonce serves all.
-fn nonce() -> Nonce {
-    Nonce::assume_unique_for_key([0; 12])
-}
-
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha20Rng;
@@ -200,30 +189,33 @@ mod tests {
     const CHEAP: &str = "argon2id m=8 t=1 p=1 salt=09090909090909090909090909090909";
 
     fn fault(text: &str) -> KeyFault {
-        Seal::parse(text).err().expect("refused")
+        PassphraseCipher::parse(text).err().expect("refused")
     }
 
     #[test]
     fn what_was_sealed_opens_with_the_same_passphrase_and_context_alone() {
-        let seal = Seal::parse(CHEAP).unwrap();
+        let cipher = PassphraseCipher::parse(CHEAP).unwrap();
         let right = Passphrase::new("correct horse").unwrap();
         let wrong = Passphrase::new("correct horsf").unwrap();
-        let sealed = seal.seal(&[7; 32], &right, "context").unwrap();
-        let opened = |passphrase, context| seal.open(&sealed, passphrase, context).unwrap();
+        let sealed = cipher.seal(&[7; 32], &right, "context").unwrap();
+        let opened = |passphrase, context| cipher.open(&sealed, passphrase, context).unwrap();
         assert_eq!(*opened(&right, "context").unwrap(), [7; 32]);
         assert!(opened(&wrong, "context").is_none());
         assert!(opened(&right, "contexT").is_none());
         for i in 0..SEALED_BYTES {
             let mut altered = sealed;
             altered[i] ^= 1;
-            assert!(seal.open(&altered, &right, "context").unwrap().is_none());
+            assert!(cipher.open(&altered, &right, "context").unwrap().is_none());
         }
     }
 
     #[test]
     fn the_default_cost_is_that_of_rfc_9106_and_each_salt_is_new() {
         let mut rng = ChaCha20Rng::from_seed([5; 32]);
-        let (one, two) = (Seal::draw(&mut rng), Seal::draw(&mut rng));
+        let (one, two) = (
+            PassphraseCipher::draw(&mut rng),
+            PassphraseCipher::draw(&mut rng),
+        );
         assert!(
             one.to_string()
                 .starts_with("argon2id m=65536 t=3 p=1 salt=")
@@ -246,7 +238,10 @@ mod tests {
             let refused = fault(&CHEAP.replacen(from, to, 1));
             assert_eq!(refused, KeyFault::CostOutOfBounds { kib, passes, lanes });
         }
-        assert!(Seal::parse(&CHEAP.replacen("m=8 t=1 p=1", "m=1048576 t=16 p=16", 1)).is_ok());
+        assert!(
+            PassphraseCipher::parse(&CHEAP.replacen("m=8 t=1 p=1", "m=1048576 t=16 p=16", 1))
+                .is_ok()
+        );
     }
 
     #[test]
@@ -263,7 +258,7 @@ mod tests {
             assert_eq!(fault(&CHEAP.replacen(from, to, 1)), KeyFault::Damaged);
         }
         let letters = CHEAP.replace("09", "ab");
-        assert!(Seal::parse(&letters).is_ok());
+        assert!(PassphraseCipher::parse(&letters).is_ok());
         assert_eq!(fault(&letters.replace("ab", "AB")), KeyFault::Damaged);
         assert_eq!(fault(&format!("{CHEAP}\n")), KeyFault::Damaged);
     }

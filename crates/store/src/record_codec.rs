@@ -1,4 +1,4 @@
-//! The layout of one record, before it is sealed.
+//! The record codec: one person of a list as bytes, before they are sealed.
 //!
 //! Version (1 byte); record id; number of cells plus one, or zero where none are kept (2), then each cell;
 //! number of keys (2), then for each its kind (1) and hashed identity (32). Texts have their length in
@@ -7,6 +7,7 @@
 //!
 //! The line of the file is kept beside it: it may change while the record does not.
 
+use sealing::{Reader, Writer};
 use zeroize::Zeroizing;
 
 use super::Error;
@@ -45,47 +46,45 @@ pub(super) fn encode(person: &Person) -> Result<Zeroizing<Vec<u8>>, Error> {
     if length > PERSON_BYTES_MAX {
         return Err(too_long);
     }
-    let padded = length.next_multiple_of(PADDING_BYTES);
-    let mut out = Zeroizing::new(Vec::with_capacity(padded));
-    out.push(VERSION);
-    put_text(&mut out, &person.record_id);
-    out.extend_from_slice(&cells.to_be_bytes());
+    let mut out = Writer::with_room(length.next_multiple_of(PADDING_BYTES));
+    out.u8(VERSION);
+    out.bytes_u32(person.record_id.as_bytes());
+    out.u16(cells);
     for cell in person.columns.iter().flat_map(Cells::iter) {
-        put_text(&mut out, cell);
+        out.bytes_u32(cell.as_bytes());
     }
-    out.extend_from_slice(&keys.to_be_bytes());
+    out.u16(keys);
     for (kind, identity) in &person.keys {
-        out.push(kind_byte(*kind));
-        out.extend_from_slice(identity.as_bytes());
+        out.u8(kind_byte(*kind));
+        out.bytes(identity.as_bytes());
     }
-    out.resize(padded, 0);
-    Ok(out)
+    out.pad_to(PADDING_BYTES);
+    Ok(out.finish())
 }
 
 /// Reads the layout; `None` when it is another.
 pub(super) fn decode(bytes: &[u8], line: u32) -> Option<Person> {
-    let mut rest = bytes;
-    if array::<1>(&mut rest)? != [VERSION] {
+    let mut reader = Reader::new(bytes);
+    if reader.u8()? != VERSION {
         return None;
     }
-    let record_id = text(&mut rest)?.into();
-    let columns = match u16::from_be_bytes(array(&mut rest)?) {
+    let record_id = text(&mut reader)?.into();
+    let columns = match reader.u16()? {
         0 => None,
         count => {
-            let cells: Option<Vec<&str>> = (1..count).map(|_| text(&mut rest)).collect();
+            let cells: Option<Vec<&str>> = (1..count).map(|_| text(&mut reader)).collect();
             Some(Cells::new(cells?))
         }
     };
-    let count = u16::from_be_bytes(array(&mut rest)?);
+    let count = reader.u16()?;
     let keys = (0..count)
         .map(|_| {
-            let [byte] = array(&mut rest)?;
-            let identity = HashedIdentity::from_bytes(array(&mut rest)?);
-            Some((kind(byte)?, identity))
+            let kind = kind(reader.u8()?)?;
+            Some((kind, HashedIdentity::from_bytes(reader.array()?)))
         })
         .collect::<Option<Vec<_>>>()?;
-    let padding = rest.len() < PADDING_BYTES && rest.iter().all(|&byte| byte == 0);
-    padding.then_some(Person {
+    reader.padded_to(PADDING_BYTES)?;
+    Some(Person {
         line,
         record_id,
         columns,
@@ -93,22 +92,8 @@ pub(super) fn decode(bytes: &[u8], line: u32) -> Option<Person> {
     })
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(&(text.len() as u32).to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, tail) = rest.split_first_chunk::<N>()?;
-    *rest = tail;
-    Some(*head)
-}
-
-fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let length = u32::from_be_bytes(array(rest)?) as usize;
-    let (head, tail) = rest.split_at_checked(length)?;
-    *rest = tail;
-    std::str::from_utf8(head).ok()
+fn text<'a>(reader: &mut Reader<'a>) -> Option<&'a str> {
+    std::str::from_utf8(reader.bytes_u32()?).ok()
 }
 
 /// Fixed for ever: it is on disk.
