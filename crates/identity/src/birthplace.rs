@@ -13,6 +13,13 @@ const CELL_BYTES_MAX: usize = 400;
 const CONSONANTS_MIN: usize = 2;
 
 /// The B fold of the place's own name, when there is one.
+///
+/// ```
+/// use identity::birthplace::fold;
+///
+/// assert_eq!(fold("м. Запоріжжя"), fold("Zaporozhye, Ukraine"));
+/// assert_eq!(fold("невідомо"), None);
+/// ```
 pub fn fold(cell: &str) -> Option<String> {
     if cell.len() > CELL_BYTES_MAX {
         return None;

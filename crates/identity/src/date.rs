@@ -20,6 +20,7 @@ const CELL_BYTES_MAX: usize = 100;
 /// A date of birth, or as much of one as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BirthDate {
+    /// 1800 to 2099.
     pub year: i32,
     /// 1 to 12.
     pub month: Option<u8>,
@@ -29,7 +30,22 @@ pub struct BirthDate {
     pub ambiguous: bool,
 }
 
-/// Reads a date; nothing when the cell is no date.
+/// Reads a date, complete or not; nothing when the cell is no date.
+///
+/// Year first means year-month-day, otherwise day-month-year; if only the other order of day and month is a
+/// date, it is that. Cells of more than 100 bytes are not tried.
+///
+/// ```
+/// use identity::date::parse;
+///
+/// for cell in ["24.08.1991", "1991-08-24", "24 серпня 1991 р.", "August 24, 1991", "08/24/1991"] {
+///     assert_eq!(parse(cell).map(|date| date.to_string()).as_deref(), Some("1991-08-24"));
+/// }
+/// let month_only = parse("08.1991").ok_or("no date")?;
+/// assert_eq!((month_only.year, month_only.month, month_only.day), (1991, Some(8), None));
+/// assert!(parse("yesterday").is_none());
+/// # Ok::<(), &str>(())
+/// ```
 pub fn parse(cell: &str) -> Option<BirthDate> {
     if cell.len() > CELL_BYTES_MAX {
         return None;

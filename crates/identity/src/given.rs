@@ -32,13 +32,34 @@ impl NameClass {
 /// How a name was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recognition {
+    /// A form of the vocabulary, letter for letter of its A fold.
     Known,
     /// One letter off, and only one class was that near.
     Repaired,
+    /// Not in the vocabulary, nor near to one class of it.
     Unknown,
 }
 
 /// The class of a given name by its A fold, or the fold of an unknown one; nothing for an empty fold.
+///
+/// A fold of at least five letters that the vocabulary lacks is repaired when all forms one typing error
+/// away are of one class.
+///
+/// ```
+/// use identity::given::{Recognition, given_class};
+/// use identity::phoneme::phonemes;
+/// use identity::text::clean;
+///
+/// for (name, how) in [
+///     ("Володимир", Recognition::Known),
+///     ("Vladimir", Recognition::Known),
+///     ("Володимор", Recognition::Repaired),
+/// ] {
+///     let (class, recognised) = given_class(&phonemes(&clean(name))).ok_or("no letters")?;
+///     assert_eq!((class.as_str(), recognised), ("VOLODYMYR", how));
+/// }
+/// # Ok::<(), &str>(())
+/// ```
 pub fn given_class(phonemes: &str) -> Option<(NameClass, Recognition)> {
     if phonemes.is_empty() {
         return None;

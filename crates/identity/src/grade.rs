@@ -41,7 +41,9 @@ impl Answer {
 /// How large the two lists are, in people, as far as one knows: one's own size, the peer's by its ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListSizes {
+    /// People of the requested list.
     pub requested: u64,
+    /// People of the held list that it is matched against.
     pub held: u64,
 }
 
@@ -54,6 +56,16 @@ impl ListSizes {
 }
 
 /// Grades the kinds of keys that matched for one requested record; repeated kinds count once.
+///
+/// ```
+/// use identity::{Answer, KeyKind, ListSizes, Schema, grade};
+///
+/// let small = ListSizes { requested: 1_000, held: 20_000 };
+/// let large = ListSizes { requested: 100_000, held: 100_000 };
+/// assert_eq!(grade(Schema::PersonsV2, &[KeyKind::N2], small), Answer::Strong);
+/// assert_eq!(grade(Schema::PersonsV2, &[KeyKind::N2], large), Answer::Confirm);
+/// assert_eq!(grade(Schema::PersonsV2, &[KeyKind::N4, KeyKind::N7], small), Answer::Possible);
+/// ```
 pub fn grade(schema: Schema, matched: &[KeyKind], sizes: ListSizes) -> Answer {
     let has = |grade: Grade| matched.iter().any(|kind| kind.grade() == grade);
     let in_small_lists = if sizes.are_small() {
@@ -87,6 +99,7 @@ pub fn grade(schema: Schema, matched: &[KeyKind], sizes: ListSizes) -> Answer {
 /// The answer about one person of a requested list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonAnswer {
+    /// What to take the person for.
     pub answer: Answer,
     /// The kinds of keys that matched, each once, in the order of [`KeyKind`].
     pub kinds: Vec<KeyKind>,

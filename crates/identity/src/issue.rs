@@ -16,69 +16,111 @@ pub enum Severity {
 /// Why a row is refused or doubtful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Reason {
+    /// Left out: nobody could ever meet it.
     #[error("gives no match key: it needs a number, or names and a date of birth")]
     NoUsableKey,
+    /// Also when the cell has no letter that folds.
     #[error("the family name is missing")]
     FamilyNameMissing,
+    /// A digit in a name is a slip or another column; read on, it would fold to somebody else.
     #[error("a name has digits in it")]
     DigitInName,
+    /// The folds know Cyrillic and Latin alone.
     #[error("a name is in a script that is neither Cyrillic nor Latin")]
     UnknownScript,
+    /// A cell that says something, and no date of 1800 to 2099.
     #[error("the date cannot be read; write 1991-08-24 or 24.08.1991")]
     DateUnreadable,
+    /// By the day that the caller names as today.
     #[error("the date of birth is in the future")]
     DateInFuture,
+    /// Held people this young are hardly meant; a wrong century is likelier.
     #[error("the person would be younger than 14")]
     AgeUnder14,
+    /// Likely a wrong century.
     #[error("the person would be older than 100")]
     AgeOver100,
+    /// One digit of a tax number is mistyped, so it would be a key of nobody or of somebody else.
     #[error("the check digit is wrong; the number is not used")]
     CheckDigitWrong,
+    /// So few digits would be shared by many people.
     #[error("the number is too short, or of another length than such numbers have; it is not used")]
     NumberTooShort,
+    /// One digit throughout, or digits that count up or down.
     #[error("the number looks made up; it is not used")]
     NumberPlaceholder,
+    /// Without it nobody could tell whose answer it is.
     #[error("the record id is missing")]
     RecordIdMissing,
+    /// Two answers under one id could not be told apart.
     #[error("the record id is already that of line {first_line}")]
-    RecordIdTwice { first_line: u32 },
+    RecordIdTwice {
+        /// Where the id stood first, from 1.
+        first_line: u32,
+    },
+    /// Cells have slipped, so that each may be in the wrong column.
     #[error("the row has {found} columns, the header has {expected}")]
-    ColumnCount { expected: u32, found: u32 },
+    ColumnCount {
+        /// Columns of the header.
+        expected: u32,
+        /// Cells of the row.
+        found: u32,
+    },
+    /// Part of a name is lost.
     #[error("the cell is not in the encoding of the file")]
     BadEncoding,
+    /// JSON: an array or an object where a cell should be.
     #[error("the value is neither text nor number")]
     NotText,
+    /// JSON: the line is something else, or broken.
     #[error("the line is not a JSON object")]
     NotAnObject,
 
+    /// Said because the word was changed before it was folded.
     #[error("letters of the other script inside a word were put right")]
     ScriptRepaired,
+    /// Day, or day and month, are not known: fewer keys.
     #[error("the date is not complete")]
     DatePartial,
+    /// Counted as a date, and in N12 also as a missing day.
     #[error("1 January often stands for an unknown day")]
     DateFirstOfJanuary,
+    /// 31 February: taken as written, since the other side may have copied the same.
     #[error("that month has no such day")]
     DayNotInMonth,
+    /// Written with a slash, both at most 12; keys take the pair unordered.
     #[error("day and month could be taken for each other")]
     DayMonthAmbiguous,
+    /// Of the two, nobody knows which is wrong.
     #[error("the tax number says another date of birth")]
     TaxDateDiffers,
+    /// РНОКПП has the sex in its ninth digit.
     #[error("the tax number says the other sex")]
     TaxSexDiffers,
+    /// Петрівна beside a man.
     #[error("the patronymic is of the other sex")]
     PatronymicSexDiffers,
+    /// The family name is a known given name, and the given name is none.
     #[error("family name and given name look swapped, and are taken so")]
     ColumnsSwapped,
+    /// Few keys: an initial has no class.
     #[error("only initials")]
     InitialsOnly,
+    /// Matched by its fold, so only by those who write it alike.
     #[error("the given name is not in the vocabulary")]
     GivenNameUnknown,
+    /// Said because somebody should look whether it is that name.
     #[error("the given name is one letter off a known one, and is taken for that")]
     GivenNameRepaired,
+    /// The person can be found, yet never be told as *strong* by one key.
     #[error("gives only keys that several people may share")]
     OnlyPossibleKeys,
+    /// By a strong key; each row keeps its own answer.
     #[error("looks like the same person as line {first_line}")]
-    SamePersonTwice { first_line: u32 },
+    SamePersonTwice {
+        /// The earliest row with one of its strong keys, from 1.
+        first_line: u32,
+    },
 }
 
 impl Reason {
@@ -174,5 +216,6 @@ pub struct RowIssue {
     pub line: u32,
     /// The field it is about; none when it is about the whole row.
     pub field: Option<Field>,
+    /// What is the matter.
     pub reason: Reason,
 }

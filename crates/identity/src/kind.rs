@@ -27,52 +27,81 @@ impl Grade {
     }
 }
 
-/// A kind of match key.
+/// A kind of match key: which parts of two records must agree for them to meet by it.
+///
+/// The order is that in which results and the [schema](crate::schema) name kinds; it is no ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyKind {
+    /// Document number and given name.
     Doc,
+    /// Service number and given name.
     Srv,
+    /// Tax number and given name.
     Tax,
+    /// Whole name with patronymic, and whole date: names one person.
     N1,
+    /// Names and whole date; in lists of millions two people may share it.
     N2,
+    /// Names, patronymic and year: for a wrong day and month.
     N3,
+    /// Family name, initial and date: for lists that give initials.
     N4,
+    /// Names, year and month: for a wrong day.
     N5,
+    /// Beginning of the family name, given name and date: persons-v1's way with typing errors.
     N6,
+    /// Given name, patronymic and date: for a family name that changed or is wrong.
     N7,
+    /// Family name, patronymic and date: for a given name that is wrong.
     N8,
+    /// Two consonants of the family name, all else whole: for typing errors further on.
     N9,
+    /// As N9 without the patronymic.
     N10,
+    /// Names, day and month: for a wrong year.
     N11,
+    /// Names and year, where the held record knows no day: one-sided.
     N12,
+    /// Names and patronymic, where the held record knows no date: one-sided.
     N13,
+    /// Names and place of birth: for people without a date.
     N14,
+    /// Names, year and day: for a wrong month.
     N15,
 }
 
-/// One part of a match key.
+/// One part of a match key: something that a record says, in normal form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPart {
+    /// Document number in its normal form.
     Document,
+    /// Service number in its normal form.
     Service,
+    /// Digits of a tax number whose check digit is right.
     Tax,
     /// Family name and given name, in either order.
     Names,
+    /// B fold of a family-name variant: one value for each variant.
     Family,
-    /// The first three letters of a skeleton with at least four.
+    /// The first three letters of a B fold with at least four.
     FamilyStart3,
     /// The first two consonants.
     FamilyStart2,
+    /// Class of the given name, or the fold of one that the vocabulary lacks.
     Given,
+    /// Class of the given name's first sound.
     Initial,
+    /// Class of the father's name, or its fold.
     Patronymic,
     /// Year and the unordered pair of day and month.
     Date,
+    /// Of a date whose month is known.
     YearMonth,
     /// The unordered pair of day and month.
     DayMonth,
     /// Year and day, for where the month differs.
     YearDay,
+    /// Of any date.
     Year,
     /// Place of birth.
     Place,
@@ -131,7 +160,7 @@ impl Gap {
 }
 
 impl KeyKind {
-    /// Every kind.
+    /// Every kind, of whatever schema.
     pub const ALL: [Self; 18] = [
         Self::Doc,
         Self::Srv,

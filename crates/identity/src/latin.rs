@@ -10,7 +10,7 @@ use crate::ascii_word::{find, is_vowel, replace};
 use crate::tables;
 
 /// The phonemes of a Latin word, unsettled. Letters that no table knows are dropped.
-pub fn sounds(word: &str) -> Vec<u8> {
+pub(crate) fn sounds(word: &str) -> Vec<u8> {
     let mut word = without_marks(word);
     let has = |word: &[u8], part: &[u8]| find(word, part, 0).is_some();
     // Polish and German write ch for Х; ch after s stays (sch).

@@ -43,6 +43,7 @@ use crate::schema::Schema;
 pub struct Person {
     /// The line of the file on which the row begins, from 1.
     pub line: u32,
+    /// The list's own number for the person.
     pub record_id: Box<str>,
     /// The row as the file has it, when it was asked for.
     pub columns: Option<Cells>,
@@ -52,11 +53,13 @@ pub struct Person {
 
 /// A list that was read.
 pub struct List {
+    /// By which schema its keys are made.
     pub schema: Schema,
     /// The records that are used, in file order.
     pub people: Vec<Person>,
     /// Which column holds which field; `header()` has the headers.
     pub columns: Columns,
+    /// What came up.
     pub report: ListReport,
 }
 

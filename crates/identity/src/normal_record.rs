@@ -37,6 +37,7 @@ pub struct FamilyName {
 /// A record in normal form.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct NormalRecord {
+    /// The variants of the family name, at most three; the first is the whole name.
     pub family: Vec<FamilyName>,
     /// The cleaned word taken for the given name.
     pub given_word: String,
@@ -46,10 +47,15 @@ pub struct NormalRecord {
     pub initial: Option<char>,
     /// The cleaned words taken for the patronymic.
     pub patronymic_word: String,
+    /// The father's class or fold; none for an initial.
     pub patronymic: Option<NameClass>,
+    /// The date of birth, as far as it is known.
     pub birth: Option<BirthDate>,
+    /// The document number: capitals and digits alone.
     pub document: Option<String>,
+    /// The service number: capitals and digits alone.
     pub service: Option<String>,
+    /// The tax number's digits, when its check digit is right.
     pub tax: Option<String>,
     /// The B fold of the place of birth's own name.
     pub place: Option<String>,

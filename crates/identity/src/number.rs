@@ -1,7 +1,7 @@
-//! Document, service and tax numbers. `docs/matching.md` §7.
+//! Document and service numbers. `docs/matching.md` §7.
 //!
 //! Handed one cell; gives the number in capitals with look-alikes unified, or says why it is none.
-//! A tax number counts only with a right check digit.
+//! Tax numbers are in [`tax_number`](crate::tax_number).
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -21,6 +21,15 @@ pub enum NumberKind {
 }
 
 /// The normal form of a document or service number.
+///
+/// ```
+/// use identity::number::{NumberKind, number};
+///
+/// // Cyrillic КВ and Latin KB are one.
+/// assert_eq!(number(NumberKind::Document, "КВ 482915")?, "KB482915");
+/// assert_eq!(number(NumberKind::Document, "kb-482915")?, "KB482915");
+/// # Ok::<(), identity::Reason>(())
+/// ```
 ///
 /// # Errors
 /// [`Reason::NumberTooShort`] or [`Reason::NumberPlaceholder`].

@@ -14,6 +14,18 @@ const REPAIR_STEM_LENGTH_MIN: usize = 6;
 const ENDING_LENGTH_MIN: usize = 5;
 
 /// The class of the father's name in a patronymic, or in a father's name written for one.
+///
+/// `text` is a cleaned cell of one or more words; the first that is no particle counts. Nothing for a text
+/// without letters.
+///
+/// ```
+/// use identity::patronymic::patronymic_class;
+///
+/// for patronymic in ["іванович", "ivanovich", "ивановна", "iwanowicz"] {
+///     let father = patronymic_class(patronymic).map(|(class, _)| class.as_str().to_owned());
+///     assert_eq!(father.as_deref(), Some("IVAN"));
+/// }
+/// ```
 pub fn patronymic_class(text: &str) -> Option<(NameClass, Recognition)> {
     let vocabulary = vocabulary();
     let sounds = text

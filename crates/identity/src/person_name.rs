@@ -14,10 +14,15 @@ pub const FAMILY_VARIANTS_MAX: usize = 3;
 /// The name cells of a record, cleaned; empty where the list has none.
 #[derive(Default, Clone, Copy)]
 pub struct NameCells<'a> {
+    /// Of [`Field::FamilyName`](crate::Field::FamilyName).
     pub family: &'a str,
+    /// Perhaps with the patronymic behind it.
     pub given: &'a str,
+    /// Perhaps with particles (*огли*, *kizi*).
     pub patronymic: &'a str,
+    /// All names in one, in either order.
     pub full: &'a str,
+    /// Maiden and former names.
     pub other_family: &'a str,
 }
 
@@ -26,13 +31,24 @@ pub struct NameCells<'a> {
 pub struct PersonName {
     /// The whole family name, then each half of a double one, then other family names: at most three.
     pub family: Vec<String>,
+    /// One word; a letter where there is only an initial.
     pub given: String,
+    /// The words that are left for it.
     pub patronymic: String,
     /// The columns of family and given name were taken for each other.
     pub swapped: bool,
 }
 
 /// Sorts the words of a name out.
+///
+/// ```
+/// use identity::person_name::{NameCells, sort_out};
+///
+/// let full = |full| sort_out(NameCells { full, ..NameCells::default() });
+/// let name = full("іваненко сергій петрович");
+/// assert_eq!(name.given, "сергій");
+/// assert_eq!(full("сергій петрович іваненко"), name);
+/// ```
 pub fn sort_out(cells: NameCells<'_>) -> PersonName {
     let mut name = columns(cells);
     let mut given = words(&name.given);

@@ -3,6 +3,17 @@
 //! Handed one cleaned word in Cyrillic or any common transliteration; gives ASCII in which one
 //! letter is one class of sounds, so that Щербаков, Shcherbakov and Szczerbakow are one string.
 //! Words of other scripts fold to nothing.
+//!
+//! ```
+//! use identity::phoneme::{phonemes, skeleton};
+//! use identity::text::clean;
+//!
+//! for spelling in ["Щербаков", "Shcherbakov", "Szczerbakow"] {
+//!     let fold = phonemes(&clean(spelling));
+//!     assert_eq!(fold, "Serbakov");
+//!     assert_eq!(skeleton(&fold), "Srbkv");
+//! }
+//! ```
 
 use crate::ascii_word::is_vowel;
 use crate::latin;
@@ -10,7 +21,10 @@ use crate::settling::settle;
 use crate::tables;
 use crate::text::{is_cyrillic, repair_script};
 
-/// The A fold: phonemes with the vowels folded. Empty when the word has no letter we know.
+/// The A fold of a cleaned word: phonemes with the vowels folded, in ASCII.
+///
+/// Empty when the word has no letter that a table knows. Letters of the other script inside the word are
+/// put right first.
 pub fn phonemes(word: &str) -> String {
     let word = repair_script(word);
     let mut sounds = if word.chars().any(is_cyrillic) {

@@ -5,7 +5,7 @@
 //! One word may not show which; the whole name of a record often does.
 
 /// Whether the names of one record, cleaned, are written by a system in which `ch` is Х.
-pub fn ch_is_kh<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+pub(crate) fn ch_is_kh<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
     let mut central = false;
     for name in names {
         if ["zh", "kh", "ya", "yu", "yo", "ia", "iu"]
@@ -29,7 +29,7 @@ fn has_plain_sh(name: &str) -> bool {
 
 /// Writes `h` for every `ch` that is Х: not one after `s` or `t`, which make groups of their own, nor in
 /// -ich and -ych at the end of a word, which are -ич to nearly everybody.
-pub fn with_kh(name: &str) -> String {
+pub(crate) fn with_kh(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while let Some(place) = rest.find("ch") {

@@ -25,7 +25,9 @@ pub enum Schema {
 /// Which possible kinds make a strong answer together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corroborating {
+    /// Any two kinds that differ.
     AnyTwo,
+    /// These pairs and no others.
     Pairs(&'static [(KeyKind, KeyKind)]),
 }
 
@@ -34,6 +36,13 @@ impl Schema {
     pub const ALL: [Self; 2] = [Self::PersonsV1, Self::PersonsV2];
 
     /// The schema of that name.
+    ///
+    /// ```
+    /// use identity::Schema;
+    ///
+    /// assert_eq!(Schema::named("persons-v2"), Some(Schema::PersonsV2));
+    /// assert_eq!(Schema::named("persons-v9"), None);
+    /// ```
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|schema| schema.name() == name)
     }

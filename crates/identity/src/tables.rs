@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// Every data file: its name and its bytes, in the order in which the schema digest takes them.
-pub const FILES: [(&str, &str); 11] = [
+pub(crate) const FILES: [(&str, &str); 11] = [
     ("cyrillic.txt", include_str!("data/cyrillic.txt")),
     ("latin.txt", include_str!("data/latin.txt")),
     ("lookalikes.txt", include_str!("data/lookalikes.txt")),
@@ -18,14 +18,14 @@ pub const FILES: [(&str, &str); 11] = [
     ("placeholders.txt", include_str!("data/placeholders.txt")),
 ];
 
-pub const GIVEN_NAMES: &str = include_str!("data/given-names.txt");
-pub const GIVEN_NAMES_REGIONAL: &str = include_str!("data/given-names-regional.txt");
-pub const GIVEN_NAMES_WIKIDATA: &str = include_str!("data/given-names-wikidata.txt");
-pub const PATRONYMICS: &str = include_str!("data/patronymics.txt");
-pub const HEADERS: &str = include_str!("data/headers.txt");
+pub(crate) const GIVEN_NAMES: &str = include_str!("data/given-names.txt");
+pub(crate) const GIVEN_NAMES_REGIONAL: &str = include_str!("data/given-names-regional.txt");
+pub(crate) const GIVEN_NAMES_WIKIDATA: &str = include_str!("data/given-names-wikidata.txt");
+pub(crate) const PATRONYMICS: &str = include_str!("data/patronymics.txt");
+pub(crate) const HEADERS: &str = include_str!("data/headers.txt");
 
 /// Lines of a data file without comments and empty lines; each with the `[section]` it stands in.
-pub fn lines(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn lines(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let mut section = "";
     text.lines().filter_map(move |line| {
         let line = line.split('#').next().unwrap_or("").trim_end();
@@ -50,17 +50,17 @@ fn letter(text: &str) -> Option<char> {
 }
 
 /// Phonemes of each Cyrillic letter, by its place after U+0400.
-pub struct Cyrillic([&'static str; 0x130]);
+pub(crate) struct Cyrillic([&'static str; 0x130]);
 
 impl Cyrillic {
     /// The phonemes of a letter; none for a silent or unknown one.
-    pub fn phonemes(&self, letter: char) -> &'static str {
+    pub(crate) fn phonemes(&self, letter: char) -> &'static str {
         let place = (letter as usize).wrapping_sub(0x400);
         self.0.get(place).copied().unwrap_or("")
     }
 }
 
-pub fn cyrillic() -> &'static Cyrillic {
+pub(crate) fn cyrillic() -> &'static Cyrillic {
     static TABLE: OnceLock<Cyrillic> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut table = [""; 0x130];
@@ -76,14 +76,14 @@ pub fn cyrillic() -> &'static Cyrillic {
 }
 
 /// Latin letters with marks, and the groups of letters that transliterations write for one sound.
-pub struct Latin {
+pub(crate) struct Latin {
     /// Marked letters (one or two) and their phonemes, in order.
-    pub letters: Vec<(&'static str, &'static str)>,
+    pub(crate) letters: Vec<(&'static str, &'static str)>,
     /// By first letter, a to z: the groups that begin with it, in order, and their phonemes.
-    pub groups: [Vec<(&'static str, &'static str)>; 26],
+    pub(crate) groups: [Vec<(&'static str, &'static str)>; 26],
 }
 
-pub fn latin() -> &'static Latin {
+pub(crate) fn latin() -> &'static Latin {
     static TABLE: OnceLock<Latin> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut table = Latin {
@@ -103,14 +103,14 @@ pub fn latin() -> &'static Latin {
 }
 
 /// Letters of the two scripts that look the same.
-pub struct Lookalikes {
-    pub to_cyrillic: HashMap<char, char>,
-    pub to_latin: HashMap<char, char>,
+pub(crate) struct Lookalikes {
+    pub(crate) to_cyrillic: HashMap<char, char>,
+    pub(crate) to_latin: HashMap<char, char>,
     /// Capitals in a document or service number, and what they count as.
-    pub numbers: HashMap<char, char>,
+    pub(crate) numbers: HashMap<char, char>,
 }
 
-pub fn lookalikes() -> &'static Lookalikes {
+pub(crate) fn lookalikes() -> &'static Lookalikes {
     static TABLE: OnceLock<Lookalikes> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut table = Lookalikes {
@@ -135,7 +135,7 @@ pub fn lookalikes() -> &'static Lookalikes {
 }
 
 /// Month names in every language, to their number.
-pub fn months() -> &'static HashMap<&'static str, u8> {
+pub(crate) fn months() -> &'static HashMap<&'static str, u8> {
     static TABLE: OnceLock<HashMap<&'static str, u8>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let mut table = HashMap::new();
@@ -156,7 +156,7 @@ pub fn months() -> &'static HashMap<&'static str, u8> {
 const PLACEHOLDER_BYTES_MAX: usize = 40;
 
 /// Whether a cleaned cell only says that there is nothing to say.
-pub fn is_placeholder(cleaned: &str) -> bool {
+pub(crate) fn is_placeholder(cleaned: &str) -> bool {
     if cleaned.len() > PLACEHOLDER_BYTES_MAX {
         return false;
     }
@@ -170,7 +170,7 @@ pub fn is_placeholder(cleaned: &str) -> bool {
 }
 
 /// Whether a cleaned word stands beside places' own names.
-pub fn is_place_word(word: &str) -> bool {
+pub(crate) fn is_place_word(word: &str) -> bool {
     static TABLE: OnceLock<HashSet<&'static str>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
         lines(include_str!("data/place-words.txt"))

@@ -14,6 +14,7 @@ const CELL_BYTES_MAX: usize = 200;
 /// A tax number and what it says of its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaxNumber {
+    /// 10, 11 or 12 of them.
     pub digits: String,
     /// РНОКПП only: the date of birth counted in it.
     pub birth: Option<Date>,
@@ -21,7 +22,18 @@ pub struct TaxNumber {
     pub sex: Option<Sex>,
 }
 
-/// Reads РНОКПП (10 digits), ИНН (12) or СНИЛС (11).
+/// Reads РНОКПП (10 digits), ИНН (12) or СНИЛС (11), whatever stands between the digits.
+///
+/// ```
+/// use identity::tax_number::parse;
+/// use identity::{Reason, Sex};
+///
+/// let tax = parse("3457142190")?;
+/// assert_eq!(tax.birth, Some(jiff::civil::date(1994, 8, 26)));
+/// assert_eq!(tax.sex, Some(Sex::Male));
+/// assert_eq!(parse("3457142191").err(), Some(Reason::CheckDigitWrong));
+/// # Ok::<(), Reason>(())
+/// ```
 ///
 /// # Errors
 /// [`Reason::NumberTooShort`] for another count of digits, [`Reason::CheckDigitWrong`],

@@ -12,6 +12,12 @@ use crate::tables;
 const ROUNDS_MAX: usize = 4;
 
 /// Brings a cell to its plain form; cleaning a second time changes nothing.
+///
+/// ```
+/// use identity::text::clean;
+///
+/// assert_eq!(clean(" В’ЯЧЕСЛАВ  Нечуй—Левицький. "), "вячеслав нечуй-левицький");
+/// ```
 pub fn clean(raw: &str) -> String {
     if raw.is_empty() {
         return String::new();

@@ -11,50 +11,94 @@ const HEADER_SHOWN_CHARS_MAX: usize = 40;
 /// Why a file as a whole cannot be read as a list. Only headers are ever quoted, never rows.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
+    /// Not one byte, or blanks alone.
     #[error("the file is empty")]
     Empty,
+    /// A list of nobody is more likely a mistake than meant.
     #[error("the file has a header but no rows")]
     NoRows,
+    /// Bytes that no text has, or the beginning of a known file format.
     #[error("this is {what}, not a list")]
-    Binary { what: &'static str },
+    Binary {
+        /// What it looks like, for people: "a PDF".
+        what: &'static str,
+    },
+    /// Read in a wrong encoding every name would be another one, so it is not guessed.
     #[error("the text is {what}")]
-    Encoding { what: &'static str },
+    Encoding {
+        /// What it is not, for people.
+        what: &'static str,
+    },
+    /// Most likely the header row is missing.
     #[error("the first row has no known header: it has {}", shown(seen))]
-    NoKnownColumn { seen: Vec<String> },
-    #[error("no column for {}: the headers are {}", needed.name(), shown(seen))]
-    ColumnMissing { needed: Field, seen: Vec<String> },
-    #[error("no column is headed {wanted:?}, which was to be {}: the headers are {}", field.name(), shown(seen))]
-    MappedColumnMissing {
-        field: Field,
-        wanted: String,
+    NoKnownColumn {
+        /// The first row.
         seen: Vec<String>,
     },
+    /// Every list needs ids, names, and a date of birth or a number.
+    #[error("no column for {}: the headers are {}", needed.name(), shown(seen))]
+    ColumnMissing {
+        /// The first one that is missing.
+        needed: Field,
+        /// The headers of the list.
+        seen: Vec<String>,
+    },
+    /// The user said which header a field has, and the list has none such.
+    #[error("no column is headed {wanted:?}, which was to be {}: the headers are {}", field.name(), shown(seen))]
+    MappedColumnMissing {
+        /// Which field was mapped.
+        field: Field,
+        /// The header that the user wrote.
+        wanted: String,
+        /// The headers of the list.
+        seen: Vec<String>,
+    },
+    /// Which of the two is meant would be a guess.
     #[error("two columns could be {}: {first:?} and {second:?}", field.name())]
     FieldTwice {
+        /// Which field both mean.
         field: Field,
+        /// Header of the column further left.
         first: String,
+        /// Header of the other.
         second: String,
     },
+    /// Usually a quotation mark that is not closed; read on, it would swallow the file.
     #[error("line {line}, column {column}: a field is longer than {} KiB", CELL_BYTES_MAX / 1024)]
-    CellTooLong { line: u64, column: u64 },
+    CellTooLong {
+        /// Where the cell begins, from 1.
+        line: u64,
+        /// Which cell of the row, from 1.
+        column: u64,
+    },
+    /// Bounds what one row may cost in memory.
     #[error("the header has more than {COLUMNS_MAX} columns")]
     TooManyColumns,
+    /// Bounds what a list may cost in memory and time.
     #[error("the list has more than {ROWS_MAX} rows")]
     TooManyRows,
+    /// The CSV reader gave up there.
     #[error("line {line} cannot be read")]
-    Malformed { line: u64 },
+    Malformed {
+        /// From 1.
+        line: u64,
+    },
+    /// It begins like an object, and no line is one.
     #[error("no line is a JSON object with headers for keys")]
     NotJsonLines,
+    /// The three cannot be told apart from outside.
     #[error("the workbook is damaged, protected, or no workbook")]
     Workbook,
+    /// A workbook's shared texts are held while it is read.
     #[error("the workbook is larger than 256 MiB")]
     WorkbookTooLarge,
+    /// From the reader that was handed in.
     #[error("the file cannot be read: {0}")]
     Io(#[from] std::io::Error),
 }
 
 impl ListError {
-    /// What the user can do about it.
+    /// What the user can do about it, in one line.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Empty => "a list begins with a header row, then one row a person",

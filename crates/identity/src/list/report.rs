@@ -23,8 +23,9 @@ pub struct ListReport {
     pub rows: u32,
     /// Records that are used.
     pub people: u32,
-    /// Rows with at least one error, and of them those left out altogether.
+    /// Rows with at least one error.
     pub rows_with_errors: u32,
+    /// Of those, the ones left out altogether; the others lose a number alone.
     pub rows_left_out: u32,
     /// Rows with a warning and no error.
     pub rows_with_warnings: u32,
