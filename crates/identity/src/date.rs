@@ -10,7 +10,7 @@ use crate::tables;
 
 /// Years that are read; whether a person can be born then is judged later.
 const YEARS: std::ops::RangeInclusive<i32> = 1800..=2099;
-/// Years that eight digits in a row are read with.
+/// Years that eight digits in a row are read with: fewer, so that not every number of eight digits is a date.
 const COMPACT_YEARS: std::ops::RangeInclusive<i32> = 1900..=2035;
 /// A two-digit year below this one is after 2000.
 const CENTURY_TURN: i32 = 12;
@@ -50,68 +50,91 @@ pub fn parse(cell: &str) -> Option<BirthDate> {
     if cell.len() > CELL_BYTES_MAX {
         return None;
     }
+    // NFKC makes plain digits of full-width ones and letters of Roman numerals such as Ⅷ.
     let text: String = cell.nfkc().collect::<String>().trim().to_lowercase();
     let text = without_year_word(&text);
     if let Some(date) = spreadsheet_serial(text).or_else(|| compact(text)) {
         return date.checked();
     }
     let tokens = tokens(without_time(text));
-    let numbers: Vec<&str> = tokens
-        .iter()
-        .copied()
-        .filter(|token| is_number(token))
-        .collect();
-    let month = tokens.iter().find_map(|token| month(token));
-    let years: Vec<i32> = numbers
-        .iter()
-        .filter(|n| n.len() == 4)
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    let rest: Vec<i32> = numbers
-        .iter()
-        .filter(|n| n.len() <= 2)
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    let year_first = numbers.first().is_some_and(|first| first.len() == 4);
-    if let Some(month) = month {
-        let (year, day) = match (&years[..], &rest[..]) {
-            ([year, ..], rest) => (*year, rest.first().copied()),
+    let named_month = tokens.iter().find_map(|token| month(token));
+    let numbers = Numbers::of(&tokens);
+    match named_month {
+        Some(month) => numbers.around_month(month),
+        None => numbers.in_order(text.contains('/')),
+    }?
+    .checked()
+}
+
+/// The numbers of a date as they are written.
+struct Numbers {
+    /// Those of four digits.
+    years: Vec<i32>,
+    /// Those of one or two digits, in order: day, month, or a year without its century.
+    short: Vec<i32>,
+    /// Whether the first number of all has four digits.
+    year_first: bool,
+    count: usize,
+}
+
+impl Numbers {
+    fn of(tokens: &[&str]) -> Self {
+        let numbers = || tokens.iter().filter(|token| is_number(token));
+        let of_length = |fits: fn(usize) -> bool| {
+            numbers()
+                .filter(|number| fits(number.len()))
+                .filter_map(|number| number.parse().ok())
+                .collect()
+        };
+        Self {
+            years: of_length(|digits| digits == 4),
+            short: of_length(|digits| digits <= 2),
+            year_first: numbers().next().is_some_and(|first| first.len() == 4),
+            count: numbers().count(),
+        }
+    }
+
+    /// Year and day beside a month that is written as a word or in Roman digits.
+    fn around_month(&self, month: u8) -> Option<UncheckedDate> {
+        let (year, day) = match (&self.years[..], &self.short[..]) {
+            ([year, ..], short) => (*year, short.first().copied()),
             ([], [day, year]) => (century(*year), Some(*day)),
             _ => return None,
         };
-        return Loose {
+        Some(UncheckedDate {
             year,
             month: Some(i32::from(month)),
             day,
             ambiguous: false,
-        }
-        .checked();
+        })
     }
-    let loose = match (&years[..], &rest[..]) {
-        ([year], [month, day]) if year_first => Loose::ordered(*year, *day, *month),
-        ([year], [day, month]) => Loose {
-            ambiguous: text.contains('/'),
-            ..Loose::ordered(*year, *day, *month)
-        },
-        ([year], [month]) => Loose {
-            year: *year,
-            month: Some(*month),
+
+    /// Numbers alone, by their order; `slash` where one parts them, as British and American dates have it.
+    fn in_order(&self, slash: bool) -> Option<UncheckedDate> {
+        let partial = |year, month| UncheckedDate {
+            year,
+            month,
             day: None,
             ambiguous: false,
-        },
-        ([year], []) => Loose {
-            year: *year,
-            month: None,
-            day: None,
-            ambiguous: false,
-        },
-        ([], [day, month, year]) if numbers.len() == 3 => Loose {
-            ambiguous: text.contains('/'),
-            ..Loose::ordered(century(*year), *day, *month)
-        },
-        _ => return None,
-    };
-    loose.checked()
+        };
+        let day_first = |year, day, month| UncheckedDate {
+            ambiguous: slash,
+            ..UncheckedDate::ordered(year, day, month)
+        };
+        match (&self.years[..], &self.short[..]) {
+            ([year], [month, day]) if self.year_first => {
+                Some(UncheckedDate::ordered(*year, *day, *month))
+            }
+            ([year], [day, month]) => Some(day_first(*year, *day, *month)),
+            ([year], [month]) => Some(partial(*year, Some(*month))),
+            ([year], []) => Some(partial(*year, None)),
+            // A number of three or of five digits beside them is no part of a date.
+            ([], [day, month, year]) if self.count == 3 => {
+                Some(day_first(century(*year), *day, *month))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl BirthDate {
@@ -179,14 +202,14 @@ impl std::fmt::Display for BirthDate {
 }
 
 /// A date before its parts are checked.
-struct Loose {
+struct UncheckedDate {
     year: i32,
     month: Option<i32>,
     day: Option<i32>,
     ambiguous: bool,
 }
 
-impl Loose {
+impl UncheckedDate {
     /// Day and month in the order in which they were written, put right when only the other order is a date.
     fn ordered(year: i32, day: i32, month: i32) -> Self {
         let (day, month) = if month > 12 && day <= 12 {
@@ -275,16 +298,17 @@ fn strip_abbreviation<'a>(text: &'a str, letters: &[&str]) -> Option<&'a str> {
 }
 
 /// Five digits: days since 30 December 1899, as spreadsheets count.
-fn spreadsheet_serial(text: &str) -> Option<Loose> {
+fn spreadsheet_serial(text: &str) -> Option<UncheckedDate> {
     let digits = text.strip_suffix(".0").unwrap_or(text);
     if digits.len() != 5 || !is_number(digits) {
         return None;
     }
+    // Spreadsheets take 1900 for a leap year: from March 1900 on, this day before makes up for it.
     let start = jiff::civil::date(1899, 12, 30);
     let date = start
         .checked_add(jiff::Span::new().days(digits.parse::<i64>().ok()?))
         .ok()?;
-    Some(Loose {
+    Some(UncheckedDate {
         year: i32::from(date.year()),
         month: Some(i32::from(date.month())),
         day: Some(i32::from(date.day())),
@@ -293,7 +317,7 @@ fn spreadsheet_serial(text: &str) -> Option<Loose> {
 }
 
 /// Eight digits: year, month, day; or day, month, year when only that is a date.
-fn compact(text: &str) -> Option<Loose> {
+fn compact(text: &str) -> Option<UncheckedDate> {
     if text.len() != 8 || !is_number(text) {
         return None;
     }
@@ -301,7 +325,7 @@ fn compact(text: &str) -> Option<Loose> {
     let compact = |year: i32, month: i32, day: i32| {
         let fits =
             COMPACT_YEARS.contains(&year) && (0..=12).contains(&month) && (0..=31).contains(&day);
-        fits.then_some(Loose {
+        fits.then_some(UncheckedDate {
             year,
             month: Some(month),
             day: Some(day),

@@ -7,7 +7,7 @@ use crate::phoneme::{skeleton, stem};
 use crate::repair::LENGTH_MIN;
 use crate::vocabulary::vocabulary;
 
-/// From this length on, a given name is repaired towards women's names too: shorter ones are too near to men's.
+/// From this length on, a given name is repaired towards women's names too.
 const REPAIR_FEMALE_LENGTH_MIN: usize = 6;
 
 /// A given name or patronymic as it goes into a key.

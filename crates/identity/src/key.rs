@@ -13,6 +13,8 @@ use crate::schema::Schema;
 
 /// The first part of every match key.
 const LABEL: &[u8] = b"tacit/v1 key";
+/// The most parts that a kind has.
+const PARTS_MAX: usize = 4;
 /// A match key's usual length, in bytes.
 const KEY_BYTES: usize = 160;
 
@@ -27,6 +29,7 @@ impl MatchKey {
     /// Label, schema, kind, then each part's tag and value: every text after its length in two bytes,
     /// big-endian.
     fn write(&mut self, schema: Schema, kind: KeyKind, parts: &[(&'static str, &str)]) {
+        // One buffer for all keys of a record: most fit, and none is left behind unwiped.
         self.0.clear();
         for text in [LABEL, schema.name().as_bytes(), kind.label().as_bytes()] {
             push(&mut self.0, text);
@@ -64,7 +67,7 @@ fn each_key(
 ) {
     let values = PartValues::of(record);
     let mut key = MatchKey::empty();
-    let mut chosen = Vec::with_capacity(6);
+    let mut chosen = Vec::with_capacity(PARTS_MAX);
     for kind in schema.kinds().iter().copied() {
         let mut add = |chosen: &[(&'static str, &str)]| {
             key.write(schema, kind, chosen);

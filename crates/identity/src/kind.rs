@@ -29,7 +29,7 @@ impl Grade {
 
 /// A kind of match key: which parts of two records must agree for them to meet by it.
 ///
-/// The order is that in which results and the [schema](crate::schema) name kinds; it is no ranking.
+/// The order is that in which results name kinds; it is no ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyKind {
     /// Document number and given name.

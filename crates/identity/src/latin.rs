@@ -18,6 +18,7 @@ pub(crate) fn sounds(word: &str) -> Vec<u8> {
     if central && !has(&word, b"sh") && !has(&word, b"zh") && !has(&word, b"kh") {
         soften_ch(&mut word);
     }
+    // Before letters are grouped: each of these looks at what stands around a letter.
     fold_x(&mut word);
     fold_final_ff(&mut word);
     fold_tskyi(&mut word);

@@ -88,6 +88,7 @@ impl Schema {
 
     fn compute_digest(self) -> [u8; 32] {
         let mut context = Context::new(&SHA512_256);
+        // The length goes first, so that no other sequence of texts gives the same bytes.
         let mut add = |bytes: &[u8]| {
             context.update(&(bytes.len() as u64).to_be_bytes());
             context.update(bytes);

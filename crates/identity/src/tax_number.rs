@@ -60,6 +60,7 @@ pub fn parse(cell: &str) -> Result<TaxNumber, Reason> {
         return Err(Reason::CheckDigitWrong);
     }
     let is_rnokpp = values.len() == 10;
+    // The first five digits count the days from 31 December 1899.
     let days = digits
         .get(..5)
         .and_then(|days| days.parse::<i64>().ok())

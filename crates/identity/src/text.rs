@@ -42,6 +42,7 @@ fn clean_once(raw: &str) -> String {
         .filter(|letter| !is_dropped(*letter))
         .nfkc()
         .collect();
+    // Once more: NFKC may make an apostrophe or a dash of what was none.
     let lower: String = normal
         .chars()
         .filter(|letter| !is_dropped(*letter) && !is_stress(*letter))

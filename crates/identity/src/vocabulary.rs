@@ -81,6 +81,7 @@ impl Vocabulary {
                 }
             }
         }
+        // Longest first: -ович must not be taken for -ич.
         suffixes.sort_by_key(|suffix| std::cmp::Reverse(suffix.len()));
         Self {
             repairs,

@@ -16,7 +16,7 @@ const DELIMITERS: [(u8, &str); 4] = [
     (b'\t', "tabs"),
     (b'|', "bars"),
 ];
-/// How much of the file the delimiter is looked for in, in bytes.
+/// How much of the file the delimiter is looked for in, in bytes: the header is no longer than a cell may be.
 const HEAD_BYTES: usize = CELL_BYTES_MAX;
 
 /// Reads a delimited text into `sink`.
@@ -39,6 +39,7 @@ pub(super) fn feed<R: Read + Seek>(
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
+        // Rows of another length are issues of their own, not the end of the list.
         .flexible(true)
         .from_reader(BoundedFields::new(whole, delimiter));
     let mut record = csv::ByteRecord::new();

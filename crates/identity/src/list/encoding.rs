@@ -169,6 +169,7 @@ fn unmarked_utf16(head: &[u8]) -> Option<bool> {
             .count()
     };
     let (even, odd) = (zeros(0), zeros(1));
+    // A list in Cyrillic has zero bytes only in its digits, delimiters and line ends: one in sixteen at least.
     let enough = |zeros: usize| zeros >= 3 && zeros * 16 > head.len();
     if enough(odd) && even == 0 {
         Some(true)
@@ -227,6 +228,7 @@ impl Utf8Survey {
     /// UTF-8 throughout, or but for a few rows that somebody pasted in.
     fn is_utf8(&self) -> bool {
         let broken = self.broken + u64::from(!self.left.is_empty());
+        // Text in windows-1251 is hardly ever valid UTF-8: at twenty letters to a broken place, a few rows were pasted in.
         broken == 0 || self.valid >= 20 * broken
     }
 }

@@ -11,7 +11,7 @@ const HEADER_SHOWN_CHARS_MAX: usize = 40;
 /// Why a file as a whole cannot be read as a list. Only headers are ever quoted, never rows.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// Not one byte, or blanks alone.
+    /// Nothing that could be a header row.
     #[error("the file is empty")]
     Empty,
     /// A list of nobody is more likely a mistake than meant.

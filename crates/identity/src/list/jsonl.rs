@@ -1,6 +1,7 @@
 //! Lists as JSON lines: one object a line, its keys the headers.
 //!
-//! The file is read twice: once for every key that any line has, once for the rows.
+//! The file is read twice: once for every key that any line has, since the first line may lack some, and
+//! once for the rows.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -25,6 +26,7 @@ pub(super) fn feed<R: Read + Seek>(
 ) -> Result<(), ListError> {
     let mut header: Vec<String> = Vec::new();
     let encoding = each_line(reader, |_, line| {
+        // What is no object becomes an issue of its row, when the rows are read.
         let Ok(object) = serde_json::from_str::<Object>(line) else {
             return Ok(());
         };
@@ -62,6 +64,7 @@ fn each_line<R: Read + Seek>(
         line.clear();
         if lines
             .by_ref()
+            // One byte more than allowed tells a line that is too long from one that just fits.
             .take(LINE_BYTES_MAX as u64 + 1)
             .read_until(b'\n', &mut line)?
             == 0

@@ -109,6 +109,7 @@ impl ReportBuilder {
                 }
             }
         }
+        // Only after the id was looked at: a row whose id came before is left out and is nobody twice.
         if row.is_used() {
             self.report.people += 1;
             if let Some(first_line) = self.same_person(row) {
@@ -161,7 +162,7 @@ impl ReportBuilder {
     }
 }
 
-/// The first 16 bytes of a hash.
+/// The first 16 bytes of a hash: 20 million of them still fit in memory, and no two coincide by chance.
 fn half(hash: &[u8]) -> [u8; 16] {
     let mut out = [0; 16];
     for (to, from) in out.iter_mut().zip(hash) {

@@ -18,7 +18,7 @@ use super::scanned_row::ScannedRow;
 use super::{csv, jsonl, xlsx};
 use crate::schema::Schema;
 
-/// Rows that are worked through at once.
+/// Rows that are worked through at once: enough to keep all cores busy, few enough to hold.
 pub(super) const CHUNK_ROWS: usize = 8_192;
 
 /// Reads a list and hands every row with its reading to `each`, in file order, keeping none.
