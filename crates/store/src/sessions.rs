@@ -112,10 +112,7 @@ impl Store {
             let policy = tx.peer(start.peer)?.entry.policy;
             let approved = start.approval.is_some() || policy.approval == Approval::ByItself;
             if policy != start.policy || !approved {
-                return Err(Error::WrongState {
-                    what: "the policy for the peer",
-                    why: "it was changed since the session was set up",
-                });
+                return Err(policy_changed());
             }
             tx.spend_budget(start.peer, &policy, start.answered, now)?;
             for (class, asked) in start.asked.iter() {
@@ -155,17 +152,23 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongState`] unless the session is committed and not signed.
+    /// [`Error::WrongState`] unless the session is committed and not signed, and `policy`, under which it was
+    /// set up, still the peer's; [`Error::NoSuch`] if the peer was removed.
     pub fn keep_signed(
         &self,
         session: SessionNumber,
         state: &Arc<SignedState>,
+        policy: &Policy,
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write(|tx| {
-            let (_, stage, mut kept) = tx.session(session)?;
+            let (peer, stage, mut kept) = tx.session(session)?;
             if stage != COMMITTED {
                 return Err(wrong_state());
+            }
+            // What an officer took back before this transaction counts.
+            if tx.peer(peer)?.entry.policy != *policy {
+                return Err(policy_changed());
             }
             let mut writer = chunks::Writer::new(tx, tx.cells, owner(session));
             state.encode(|part| writer.part(part))?;
@@ -544,6 +547,13 @@ fn wrong_state() -> Error {
     Error::WrongState {
         what: "the session",
         why: "it is signed or ended already",
+    }
+}
+
+fn policy_changed() -> Error {
+    Error::WrongState {
+        what: "the policy for the peer",
+        why: "it was changed since the session was set up",
     }
 }
 

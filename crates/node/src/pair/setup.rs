@@ -73,7 +73,7 @@ impl Owner for Books {
             Persist::Signed(state) => {
                 self.signed.store(true, Ordering::SeqCst);
                 store
-                    .keep_signed(number()?, &state, now)
+                    .keep_signed(number()?, &state, &self.start.policy, now)
                     .map_err(io::Error::other)
             }
             Persist::Agreed(_, agreed) => store

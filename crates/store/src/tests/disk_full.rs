@@ -168,6 +168,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         }
         store.keep_prepared(&fit, version(), &table)?;
     };
+    let policy = store.peer(peer).unwrap().entry.policy;
     let start = |table| Start {
         peer,
         role: protocol::Role::Initiator,
@@ -176,7 +177,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         asked: held,
         approval: None,
         mediator: None,
-        policy: store.peer(peer).unwrap().entry.policy,
+        policy: policy.clone(),
         asked_at: now(),
     };
     fails_cleanly("prepared", store, |_| reserve().map(drop));
@@ -194,7 +195,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
     assert!(started.len() > 20);
     fails_cleanly("signed", store, |_| {
         let number = started.last().unwrap().number;
-        store.keep_signed(number, &state, now())?;
+        store.keep_signed(number, &state, &policy, now())?;
         started.pop();
         Ok(())
     });

@@ -64,7 +64,9 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
     };
     let session = store.start_session(&start, now()).unwrap();
     let (state, receipt, _) = super::whole_sessions::played(table);
-    store.keep_signed(session, &state, now()).unwrap();
+    store
+        .keep_signed(session, &state, &start.policy, now())
+        .unwrap();
     let found = Found {
         record_id: "id-4".into(),
         answer: Answer::Strong,

@@ -135,6 +135,11 @@ impl Ready {
         self.store.put_back_prepared(number)?;
         Ok((session?, table))
     }
+
+    fn sign(&self, session: SessionNumber, state: &Arc<SignedState>) -> Result<(), Error> {
+        let policy = self.store.peer(self.peer())?.entry.policy;
+        self.store.keep_signed(session, state, &policy, now())
+    }
 }
 
 fn cut_off() -> End<'static> {
@@ -155,8 +160,8 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     assert_eq!(held.len(), 1);
     assert_eq!(ready.store.sessions(9).unwrap()[0].stage, Stage::Committed);
     assert!(ready.store.signed_state(session).unwrap().is_none());
-    ready.store.keep_signed(session, &state, now()).unwrap();
-    assert!(ready.store.keep_signed(session, &state, now()).is_err());
+    ready.sign(session, &state).unwrap();
+    assert!(ready.sign(session, &state).is_err());
     let Ready { place, store, fit } = ready;
     drop(store);
 
@@ -304,6 +309,26 @@ fn a_session_that_was_not_signed_is_cut_off_by_a_restart() {
 }
 
 #[test]
+fn nothing_is_signed_under_a_policy_that_is_no_longer_the_peers() {
+    let ready = Ready::new();
+    let (session, table) = ready.start().unwrap();
+    let (state, ..) = played(table);
+    let before = ready.store.peer(ready.peer()).unwrap().entry;
+    ready.store.require_approval(ready.peer(), now()).unwrap();
+    let sign = || {
+        ready
+            .store
+            .keep_signed(session, &state, &before.policy, now())
+    };
+    assert!(matches!(sign(), Err(Error::WrongState { .. })));
+    ready.store.remove_peer(ready.peer(), now()).unwrap();
+    assert!(matches!(sign(), Err(Error::NoSuch { .. })));
+    assert_eq!(ready.store.sessions(9).unwrap()[0].stage, Stage::Committed);
+    ready.store.add_peer(&before, now()).unwrap();
+    sign().unwrap();
+}
+
+#[test]
 fn an_approval_is_used_up_by_one_session() {
     let ready = Ready::new();
     let store = &ready.store;
@@ -342,7 +367,7 @@ fn a_signed_session_made_an_ended_one_on_the_disk_is_noticed() {
     let ready = Ready::new();
     let (session, table) = ready.start().unwrap();
     let (state, ..) = played(table);
-    ready.store.keep_signed(session, &state, now()).unwrap();
+    ready.sign(session, &state).unwrap();
     ready
         .store
         .connection()
