@@ -1,6 +1,8 @@
 //! Nodes as real processes, as two delegations run them: lists, queries and answers; a peer that goes
 //! away; approval and budget; a seized disk; and kills at any point of a session.
 
+mod lasting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::running::{
     Node, born, document, family_name, given_name, ids, import, introduce, list_of,
@@ -417,7 +420,7 @@ fn a_service_manager_hands_the_passphrase_over_and_is_told_when_the_node_is_read
     std::fs::set_permissions(&passphrase, mode).unwrap();
     let socket = node.path("notify");
     let told = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
-    told.set_read_timeout(Some(std::time::Duration::from_secs(60)))
+    told.set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let mut child = node
         .command(&["node"])
@@ -555,7 +558,7 @@ impl Mediated {
             Arc::new(AtomicU64::new(u64::MAX)),
         );
         let (alarm, alarms) = mpsc::channel();
-        let front = proxy(behind, passed.clone(), at.clone(), alarm);
+        let front = proxy(behind, Duration::ZERO, passed.clone(), at.clone(), alarm);
         let described = tacit(&["relay", "descriptor", "--address", &front.to_string()])
             .output()
             .unwrap();
@@ -587,8 +590,13 @@ impl Drop for Mediated {
     }
 }
 
+/// Bytes that a proxy moves at a time.
+const STRIDE: usize = 512;
+
+/// Rests for `pace` after each stride, in each direction by itself.
 fn proxy(
     behind: SocketAddr,
+    pace: Duration,
     passed: Arc<AtomicU64>,
     at: Arc<AtomicU64>,
     alarm: mpsc::Sender<()>,
@@ -608,7 +616,7 @@ fn proxy(
                 let (mut from, mut to) = (from.unwrap(), to.unwrap());
                 let (passed, at, alarm) = (passed.clone(), at.clone(), alarm.clone());
                 std::thread::spawn(move || {
-                    let mut buffer = [0; 512];
+                    let mut buffer = [0; STRIDE];
                     while let Ok(read @ 1..) = from.read(&mut buffer) {
                         let now = passed.fetch_add(read as u64, SeqCst) + read as u64;
                         let due = at.load(SeqCst);
@@ -619,6 +627,7 @@ fn proxy(
                         if to.write_all(&buffer[..read]).is_err() {
                             break;
                         }
+                        std::thread::sleep(pace);
                     }
                     let _ = to.shutdown(Shutdown::Both);
                     let _ = from.shutdown(Shutdown::Both);
@@ -702,7 +711,7 @@ impl Met {
         // At once when they have, and never if the session takes less than the first one.
         let mut looks = 0;
         let passed = loop {
-            let look = std::time::Duration::from_millis(200);
+            let look = Duration::from_millis(200);
             if self.mediated.alarms.recv_timeout(look).is_ok() {
                 break true;
             }

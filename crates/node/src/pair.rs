@@ -4,20 +4,21 @@
 //! When both call at once, the call of the lower id goes on. What a session must keep is in the store
 //! before the message leaves that needs it ([`setup::Books`]); a session that was signed is ended before
 //! another begins ([`signed`]), by the peer's release or the mediator's word, also one of a process before this.
+//! What may still cut a session off, and until when, is its [`course`].
 
+mod course;
 mod ending;
 mod setup;
 mod signed;
 mod when;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SysRng;
 use rand_core::{Rng, UnwrapErr};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -25,6 +26,7 @@ use super::handle::{Doing, Handle};
 use super::run_mediated_session;
 use super::settings::Settings;
 use admin::{ApprovalNumber, Outcome as Kept, Peer, PeerEntry, PeerNumber, TableNumber};
+use course::{Reached, YIELDED};
 use ending::Ran;
 use protocol::Role;
 use protocol::message::{AbortReason, Message};
@@ -305,20 +307,26 @@ impl Worker {
             asked_at,
         } = begun;
         books.runs = Some(runs);
-        let (committed, signed) = (books.committed.clone(), books.signed.clone());
-        let (made_room, room) = (books.made_room.clone(), Arc::new(Notify::new()));
+        let course = books.course.clone();
         let wide = peer.entry.policy.wide.is_some();
-        let begun_by = Instant::now() + self.settings.patience.stall;
-        let mut changed = self.changed.clone();
-        let mut too_late = None;
         let goes_before = self.handle.id() > peer.entry.id;
         let mut yielded = None;
         let result = {
-            let (mut stop, makes_room) = (self.stop.clone(), room.clone());
-            let cancelled = async move {
-                tokio::select! {
-                    () = stopped(&mut stop) => {}
-                    () = makes_room.notified() => {}
+            let cancelled = {
+                let (mut stop, changes) = (self.stop.clone(), self.changed.clone());
+                let begun_by = Instant::now() + self.settings.patience.stall;
+                let (handle, number, before) =
+                    (self.handle.clone(), self.peer, peer.entry.policy.clone());
+                let same = move || {
+                    let now = handle.store().peer(number);
+                    now.is_ok_and(|now| now.entry.policy == before)
+                };
+                let course = course.clone();
+                async move {
+                    tokio::select! {
+                        () = stopped(&mut stop) => {}
+                        () = course.is_cut_off(begun_by, changes, same) => {}
+                    }
                 }
             };
             let mut rng = UnwrapErr(SysRng);
@@ -336,39 +344,17 @@ impl Worker {
                 tokio::select! {
                     result = &mut run => break result,
                     Some(other) = self.incoming.recv() => {
-                        let crossed = role == Role::Initiator && goes_before && yielded.is_none()
-                            && !committed.load(Ordering::SeqCst);
-                        if crossed {
+                        let crossed = role == Role::Initiator && goes_before;
+                        if crossed && course.cut_off_before(Reached::Committed, YIELDED) {
                             yielded = Some(other);
-                            made_room.store(true, Ordering::SeqCst);
-                            room.notify_one();
                         } else {
                             self.refuse(other);
-                        }
-                    }
-                    // A peer that opens a session and does not begin it would hold this moment for ever.
-                    () = sleep_until(begun_by), if too_late.is_none()
-                        && !committed.load(Ordering::SeqCst) => {
-                        too_late = Some("the peer opened a session and did not begin it");
-                        room.notify_one();
-                    }
-                    // What an officer takes back counts until this side has signed.
-                    Ok(()) = changed.changed(), if too_late.is_none()
-                        && !signed.load(Ordering::SeqCst) => {
-                        let (before, number) = (peer.entry.policy.clone(), self.peer);
-                        let handle = self.handle.clone();
-                        let same = spawn_blocking(move || {
-                            handle.store().peer(number).is_ok_and(|now| now.entry.policy == before)
-                        });
-                        if !same.await.unwrap_or(false) {
-                            too_late = Some("the policy for the peer was changed while a session ran");
-                            room.notify_one();
                         }
                     }
                 }
             }
         };
-        let quiet = yielded.is_some() || too_late.is_some();
+        let cut_off = course.cut_off();
         match (books.session, result) {
             (Some(number), result) => {
                 let ran = Ran {
@@ -387,13 +373,13 @@ impl Worker {
                 if role == Role::Responder {
                     memory.shut_until = Some(Instant::now() + self.settings.retry_first);
                 }
-                if let (Err(ended), false) = (result, quiet) {
+                if let (Err(ended), None) = (result, cut_off) {
                     self.never_began(memory, &ended).await;
                 }
             }
         }
-        if let Some(text) = too_late {
-            self.failed(memory, &Trouble::text(text.to_owned()));
+        if let (Some(why), None) = (cut_off, &yielded) {
+            self.failed(memory, &Trouble::text(why.to_owned()));
         }
         yielded
     }

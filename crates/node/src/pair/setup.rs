@@ -3,14 +3,13 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::OwnedRwLockReadGuard;
 
+use super::course::{Course, Reached};
 use super::ending::{Found, Ran};
 use crate::asking::{self, Asking};
 use crate::handle::{Doing, Handle};
@@ -37,10 +36,7 @@ pub(super) struct Books {
     pub handle: Handle,
     pub start: Start,
     pub session: Option<SessionNumber>,
-    pub committed: Arc<AtomicBool>,
-    pub signed: Arc<AtomicBool>,
-    /// Set once this side has made room for the peer's own call: then nothing may be committed any more.
-    pub made_room: Arc<AtomicBool>,
+    pub course: Course,
     /// Keeps imports from beginning meanwhile.
     pub runs: Option<OwnedRwLockReadGuard<()>>,
 }
@@ -59,19 +55,21 @@ impl Owner for Books {
                 .ok_or_else(|| io::Error::other("no session was started"))
         };
         match state {
-            Persist::TableUsed if self.made_room.load(Ordering::SeqCst) => {
-                Err(io::Error::other("the peer's own call goes before"))
-            }
+            // The course first, then the store: what is being written down is not cut off meanwhile.
             Persist::TableUsed => {
+                self.course
+                    .reach(Reached::Committed)
+                    .map_err(io::Error::other)?;
                 let number = store
                     .start_session(&self.start, now)
                     .map_err(io::Error::other)?;
                 self.session = Some(number);
-                self.committed.store(true, Ordering::SeqCst);
                 Ok(())
             }
             Persist::Signed(state) => {
-                self.signed.store(true, Ordering::SeqCst);
+                self.course
+                    .reach(Reached::Signed)
+                    .map_err(io::Error::other)?;
                 store
                     .keep_signed(number()?, &state, &self.start.policy, now)
                     .map_err(io::Error::other)
@@ -307,9 +305,7 @@ pub(super) fn begin(
                 handle,
                 start,
                 session: None,
-                committed: Arc::default(),
-                signed: Arc::default(),
-                made_room: Arc::default(),
+                course: Course::new(),
                 runs: None,
             },
             asked,
