@@ -29,7 +29,7 @@ use pairing::{NodeId, NodeKey};
 use protocol::SignedState;
 use protocol::descriptor::Descriptor;
 use protocol::session::Persist;
-use relay::settling::system_clock;
+use relay::mediator::system_clock;
 use relay::{self, Relay, serve};
 use store::enrolled;
 use transport::Traffic;
@@ -155,7 +155,7 @@ impl Host {
         let listener = listener.map_err(|error| failed(&error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
         let address = address.to_string();
-        let descriptor = relay.settling().descriptor(&address);
+        let descriptor = relay.mediator().descriptor(&address);
         let descriptor = descriptor.ok_or_else(|| died("the mediator has no descriptor"))?;
         tokio::spawn(serve(relay.clone(), listener, pending(), Duration::ZERO));
         Ok(Self {
@@ -181,7 +181,7 @@ impl Host {
         let ids = [keys[0].id(), keys[1].id()];
         enrolled::add(self.home.path(), &ids).map_err(|error| Failure::store(&error))?;
         self.relay
-            .look_at_enrolled()
+            .reread_enrolled()
             .map_err(|error| failed(&error))?;
         let node = |delegation, own: usize| Node {
             delegation,
@@ -199,12 +199,12 @@ impl Host {
         while !self.relay.rooms().tunnels().is_empty() {
             tokio::task::yield_now().await;
         }
-        self.relay.meters().bytes.load(Relaxed)
+        self.relay.counters().bytes.load(Relaxed)
     }
 
     /// Sessions that it settled.
     fn settled(&self) -> Result<u64, Failure> {
-        let summary = self.relay.settling().summary();
+        let summary = self.relay.mediator().summary();
         Ok(summary.map_err(|error| Failure::store(&error))?.settled)
     }
 }

@@ -16,9 +16,8 @@ use super::home::HomeArgs;
 use super::stops::Stops;
 use super::{Exit, Failure, output};
 use pairing::NodeId;
-use relay::settling::system_clock;
-use relay::status::Window;
-use relay::{Limits, Relay, Settling, serve};
+use relay::mediator::system_clock;
+use relay::{Limits, Mediator, Monitoring, Relay, serve};
 use store::{self, enrolled};
 
 /// The socket in the relay's home on which a running relay tells its status.
@@ -172,7 +171,7 @@ fn host(args: &RunArgs) -> Result<Exit, Failure> {
             args.listen,
             relay.enrolled()
         );
-        let windows = tokio::spawn(attend(Window::new(relay.clone()), window, metrics));
+        let windows = tokio::spawn(attend(Monitoring::new(relay.clone()), window, metrics));
         serve(
             relay,
             listener,
@@ -205,7 +204,7 @@ fn open_window(socket: &Path) -> Result<UnixListener, Failure> {
     Ok(window)
 }
 
-async fn attend(window: Window, socket: UnixListener, metrics: Option<TcpListener>) {
+async fn attend(monitoring: Monitoring, socket: UnixListener, metrics: Option<TcpListener>) {
     let scraper = async || match &metrics {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
@@ -213,11 +212,11 @@ async fn attend(window: Window, socket: UnixListener, metrics: Option<TcpListene
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => window.attend(stream),
+                Ok((stream, _)) => monitoring.serve(stream),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
             accepted = scraper() => match accepted {
-                Ok((stream, _)) => window.attend(stream),
+                Ok((stream, _)) => monitoring.serve(stream),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
         }
@@ -303,7 +302,7 @@ fn descriptor(args: &DescriptorArgs) -> Result<Exit, Failure> {
         .load_key()
         .map_err(|error| Failure::home(&error))?;
     let home = store::home_dir(args.home.home.clone()).map_err(stored)?;
-    let described = Settling::describe(&home, &key, system_clock(), &args.address);
+    let described = Mediator::describe(&home, &key, system_clock(), &args.address);
     let described = described.map_err(stored)?.ok_or_else(|| {
         Failure::bad_input(
             "the address does not fit a descriptor",

@@ -87,7 +87,7 @@ impl Hosted {
     }
 
     fn descriptor(&self) -> Descriptor {
-        self.relay.settling().descriptor(&self.address()).unwrap()
+        self.relay.mediator().descriptor(&self.address()).unwrap()
     }
 
     fn address(&self) -> String {
@@ -218,7 +218,7 @@ async fn two_nodes_that_only_dial_out_match_through_the_relay() {
     assert!(!one.left_to_the_mediator && !two.left_to_the_mediator);
     let bytes = hosted
         .relay
-        .meters()
+        .counters()
         .bytes
         .load(std::sync::atomic::Ordering::Relaxed);
     assert!(bytes > 5_000, "{bytes} bytes passed through the relay");
@@ -276,7 +276,7 @@ async fn a_node_that_is_not_enrolled_is_refused_and_one_that_is_removed_is_parte
     let (three, four) = tokio::join!(hosted.channel(3, 4), hosted.channel(4, 3));
     let (mut three, _four) = (three.unwrap(), four.unwrap());
     enrolled::remove(hosted.home.path(), &[id(4)]).unwrap();
-    hosted.relay.look_at_enrolled().unwrap();
+    hosted.relay.reread_enrolled().unwrap();
     assert!(three.receive().await == Err(Error::Gone));
     let removed = match hosted.link(4).await {
         Ok(mut link) => link.time().await.map(|_| ()),
@@ -413,7 +413,7 @@ async fn a_slow_reader_slows_its_writer_and_the_relay_holds_little_of_it() {
     }
     let passed = hosted
         .relay
-        .meters()
+        .counters()
         .bytes
         .load(std::sync::atomic::Ordering::Relaxed);
     assert!(

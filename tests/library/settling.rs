@@ -15,11 +15,11 @@ use protocol::agreement::{Agreement, AgreementFault, MediatorTime, SignedAgreeme
 use protocol::settling::WINDOW_SECONDS_MAX;
 use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict, VerdictFault};
 use protocol::{Role, SessionId, SignedState};
-use relay::Settling;
-use relay::settling::{EPOCH_SECONDS, RETENTION_SECONDS};
+use relay::Mediator;
+use relay::mediator::{EPOCH_SECONDS, RETENTION_SECONDS};
 
 /// A mediator with a home of its own, and its clock.
-fn fresh() -> (tempfile::TempDir, Settling, Clock) {
+fn fresh() -> (tempfile::TempDir, Mediator, Clock) {
     let (home, clock) = (tempfile::tempdir().unwrap(), Clock::new());
     let settling = mediator(home.path(), &clock);
     (home, settling, clock)
@@ -437,7 +437,7 @@ fn near_the_deadline_nobody_signs_or_releases() {
 
 /// A node's way to a mediator in the same process; time passes with every question.
 struct Beside<'a> {
-    settling: &'a Settling,
+    settling: &'a Mediator,
     caller: NodeId,
     clock: Clock,
 }
@@ -482,7 +482,7 @@ enum End {
 }
 
 /// What a side comes to from what is on its disk, as after a restart.
-async fn end(side: &Side, settling: &Settling, clock: &Clock) -> End {
+async fn end(side: &Side, settling: &Mediator, clock: &Clock) -> End {
     if let Some(outcome) = &side.done {
         assert_eq!(bytes(outcome.held.narrow.clone()), answers(side.role));
         return End::Release;

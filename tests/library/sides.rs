@@ -17,7 +17,6 @@ use protocol::{
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use relay::Settling;
 
 pub const START: u64 = 1_800_000_000;
 pub const WINDOW: u64 = 3600;
@@ -40,9 +39,9 @@ pub fn mediator_key() -> Arc<NodeKey> {
     Arc::new(NodeKey::from_seed(&[77; 32]))
 }
 
-pub fn mediator(home: &Path, clock: &Clock) -> Settling {
+pub fn mediator(home: &Path, clock: &Clock) -> relay::Mediator {
     let clock = clock.0.clone();
-    Settling::open(home, mediator_key(), Arc::new(move || clock.load(SeqCst))).unwrap()
+    relay::Mediator::open(home, mediator_key(), Arc::new(move || clock.load(SeqCst))).unwrap()
 }
 
 pub fn key(role: Role) -> Arc<NodeKey> {
@@ -268,7 +267,7 @@ pub fn run(
 }
 
 /// An agreement that both signed, of an honest session with this mediator.
-pub fn agreed(settling: &Settling, seed: u64) -> ([Side; 2], SignedAgreement) {
+pub fn agreed(settling: &relay::Mediator, seed: u64) -> ([Side; 2], SignedAgreement) {
     let terms = terms(settling.descriptor("").unwrap().terms().unwrap(), 32);
     let mut sides = sides(&terms, seed);
     run(&mut sides, settling.time(), usize::MAX, true);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::machines::{Machine, RelayHome, Running, ended, endings, found, said};
-use relay::settling::system_clock;
+use relay::mediator::system_clock;
 use relay::{Limits, Relay, serve};
 use store::key_file::{self, StoredKey};
 use tokio::sync::oneshot;

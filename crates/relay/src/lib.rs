@@ -1,99 +1,41 @@
-//! What a mediator's daemon does: joins nodes that cannot reach each other, and settles.
+//! The mediator's daemon: joins nodes that cannot reach each other, and settles sessions that one side
+//! broke off.
 //!
-//! - [`server`]: connections, from the handshake to the end;
-//! - [`rooms`]: who waits for whom, tunnels, and what each node may use;
-//! - [`service`]: the calls of `relay.proto`;
-//! - [`settling`]: the mediator;
-//! - [`status`]: what an operator can see, which is ids and counts.
+//! From the bottom up:
+//!
+//! - `limits`, `refusal`, `counters`, `usage`, `enrolment`: what one node may use and has used, and who is
+//!   let in;
+//! - `tunnel`: frames from one node to the other and back;
+//! - `rooms`: who waits for whom, and which tunnels there are;
+//! - [`mediator`]: settling, and claims of what was settled;
+//! - `host`: one relay with all of that;
+//! - `service`: the calls of `relay.proto`; `server`: connections, from the handshake to the end;
+//! - `snapshot`, `monitoring`: what an operator can see, which is ids and counts.
 //!
 //! It knows every caller by a key that was proven and enrolled, handles ciphertext only, and writes
 //! ids and byte counts to its log and nothing else. `docs/operating.md`.
 
-pub mod rooms;
-pub mod server;
-pub mod service;
-pub mod settling;
-pub mod status;
+mod counters;
+mod enrolment;
+mod error;
+mod host;
+mod limits;
+pub mod mediator;
+mod monitoring;
+mod refusal;
+mod rooms;
+mod server;
+mod service;
+mod snapshot;
+mod tunnel;
+mod usage;
 
-use std::time::Duration;
-
-pub use rooms::Rooms;
-pub use server::{Relay, serve};
-pub use settling::Settling;
-
-/// What a relay bears; the defaults suit tens of pairs on one core and 64 MiB.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// For the TLS handshake. 10 s.
-    pub handshake: Duration,
-    /// Handshakes at once; a further one displaces the oldest. 128.
-    pub handshakes_max: usize,
-    /// Connections at once, after the handshake. 512.
-    pub connections_max: usize,
-    /// Connections of one node. 32.
-    pub connections_per_node_max: usize,
-    /// Calls of one connection at once. 16.
-    pub calls_per_connection_max: u32,
-    /// Peers that one node may wait for at once. 64.
-    pub waiting_per_node_max: usize,
-    /// Tunnels of one node at once. 16.
-    pub tunnels_per_node_max: usize,
-    /// Bytes of one node's tunnels, both directions, in a day. 256 GiB.
-    pub bytes_per_node_day_max: u64,
-    /// Questions of one node to the mediator in a minute. 600.
-    pub questions_per_node_minute_max: u32,
-    /// For the first frame of a call. 10 s.
-    pub first_frame: Duration,
-    /// Silence after which a tunnel is ended. 10 min.
-    pub tunnel_idle: Duration,
-    /// Time without a call after which a connection is ended. 60 s.
-    pub connection_idle: Duration,
-    /// Silence after which a ping asks whether a node is still there, and how long its answer may take. 20 s.
-    pub keep_alive: Duration,
-    /// Between two looks at the list of enrolled nodes. 2 s.
-    pub enrolment: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            handshakes_max: 128,
-            connections_max: 512,
-            connections_per_node_max: 32,
-            calls_per_connection_max: 16,
-            waiting_per_node_max: 64,
-            tunnels_per_node_max: 16,
-            bytes_per_node_day_max: 256 << 30,
-            questions_per_node_minute_max: 600,
-            first_frame: Duration::from_secs(10),
-            tunnel_idle: Duration::from_secs(600),
-            connection_idle: Duration::from_secs(60),
-            keep_alive: Duration::from_secs(20),
-            enrolment: Duration::from_secs(2),
-        }
-    }
-}
-
-/// Why a relay turns a call down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("the first frame names no peer")]
-    NoPeerNamed,
-    #[error("the peer is this node itself")]
-    Oneself,
-    #[error("the peer does not wait for this node")]
-    NotThere,
-    #[error("a quota is used up")]
-    OverQuota,
-    #[error("a newer call took this one's place")]
-    Replaced,
-    #[error("the node is no longer enrolled")]
-    NotEnrolled,
-    #[error("the relay is about to stop")]
-    Draining,
-    #[error("the other end is gone")]
-    OtherEndGone,
-    #[error("a frame that is none")]
-    Malformed,
-}
+pub use counters::Counters;
+pub use error::Error;
+pub use host::Relay;
+pub use limits::Limits;
+pub use mediator::Mediator;
+pub use monitoring::Monitoring;
+pub use refusal::Refusal;
+pub use rooms::{Rooms, TunnelView};
+pub use server::serve;

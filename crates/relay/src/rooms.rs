@@ -1,46 +1,33 @@
 //! Rooms: who waits for whom, the tunnels between them, and what each node uses.
 //!
 //! A room is one node's wait for one peer. The peer's dial takes it, and the two streams become a
-//! tunnel: two copies, each of which takes a frame from one side only when the other side has room
-//! for it. A frame is never looked into.
+//! tunnel. One lock holds all of it, and nothing waits while it is held.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
-use tonic::{Status, Streaming};
 
-use super::status::Meters;
-use super::{Limits, Refusal};
+use super::counters::Counters;
+use super::limits::Limits;
+use super::refusal::Refusal;
+use super::tunnel::{self, Ends};
+use super::usage::Usage;
 use pairing::NodeId;
-use wire::relay::{Frame, Piece};
-
-/// Frames that wait to be written to one side of a tunnel.
-pub const FRAMES_WAITING_MAX: usize = 2;
-
-const DAY: Duration = Duration::from_secs(86_400);
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// One node's two ends of a call.
-pub struct Ends {
-    pub node: NodeId,
-    pub incoming: Streaming<Frame>,
-    pub outgoing: mpsc::Sender<Result<Frame, Status>>,
-}
 
 /// All rooms and tunnels of a relay.
 pub struct Rooms {
     limits: Limits,
-    meters: Arc<Meters>,
+    counters: Arc<Counters>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// Of the latest wait or tunnel; tells a wait from a newer one for the same peer.
     serial: u64,
     /// By who waits and for whom.
     waiting: HashMap<(NodeId, NodeId), Waiting>,
@@ -58,27 +45,19 @@ struct TunnelState {
     nodes: [NodeId; 2],
     since: Instant,
     bytes: Arc<AtomicU64>,
+    /// None for the moment between its entry here and its start.
     task: Option<AbortHandle>,
 }
 
-/// What one node has used.
-struct Usage {
-    connections: usize,
-    day: Instant,
-    bytes: u64,
-    minute: Instant,
-    questions: u32,
-}
-
 /// A node's wait for one peer, given up when dropped.
-pub struct Wait {
+pub(super) struct Wait {
     rooms: Arc<Rooms>,
     key: (NodeId, NodeId),
     serial: u64,
 }
 
 /// A node's connection, counted while it lives.
-pub struct Connected {
+pub(super) struct Connected {
     rooms: Arc<Rooms>,
     node: NodeId,
 }
@@ -87,15 +66,17 @@ pub struct Connected {
 #[derive(Debug, Clone, Copy)]
 pub struct TunnelView {
     pub nodes: [NodeId; 2],
+    /// Since it was opened.
     pub seconds: u64,
+    /// In both directions.
     pub bytes: u64,
 }
 
 impl Rooms {
-    pub fn new(limits: Limits, meters: Arc<Meters>) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, counters: Arc<Counters>) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            meters,
+            counters,
             state: Mutex::default(),
         })
     }
@@ -104,7 +85,7 @@ impl Rooms {
     ///
     /// # Errors
     /// [`Refusal::OverQuota`], [`Refusal::Draining`].
-    pub fn connect(self: &Arc<Self>, node: NodeId) -> Result<Connected, Refusal> {
+    pub(super) fn connect(self: &Arc<Self>, node: NodeId) -> Result<Connected, Refusal> {
         let mut state = self.lock();
         if state.draining {
             return Err(Refusal::Draining);
@@ -126,7 +107,7 @@ impl Rooms {
     ///
     /// # Errors
     /// [`Refusal::Oneself`], [`Refusal::OverQuota`], [`Refusal::Draining`].
-    pub fn wait(
+    pub(super) fn wait(
         self: &Arc<Self>,
         node: NodeId,
         peer: NodeId,
@@ -155,7 +136,7 @@ impl Rooms {
     /// # Errors
     /// [`Refusal::NotThere`], [`Refusal::Oneself`], [`Refusal::OverQuota`], [`Refusal::Draining`]: the
     /// ends are dropped.
-    pub fn dial(&self, ends: Ends, peer: NodeId) -> Result<(), Refusal> {
+    pub(super) fn dial(&self, ends: Ends, peer: NodeId) -> Result<(), Refusal> {
         if ends.node == peer {
             return Err(Refusal::Oneself);
         }
@@ -166,6 +147,7 @@ impl Rooms {
         if self.is_full(&mut state, ends.node) || self.is_full(&mut state, peer) {
             return Err(Refusal::OverQuota);
         }
+        // Taken under the lock: of two dials at once, one finds nobody.
         let waiting = state.waiting.remove(&(peer, ends.node));
         let waiting = waiting.ok_or(Refusal::NotThere)?;
         waiting.taken.send(ends).map_err(|_| Refusal::NotThere)
@@ -175,21 +157,14 @@ impl Rooms {
     ///
     /// # Errors
     /// [`Refusal::OverQuota`].
-    pub fn ask(&self, node: NodeId) -> Result<(), Refusal> {
+    pub(super) fn ask(&self, node: NodeId) -> Result<(), Refusal> {
         let mut state = self.lock();
-        let usage = state.usage(node);
-        if usage.minute.elapsed() >= MINUTE {
-            (usage.minute, usage.questions) = (Instant::now(), 0);
-        }
-        if usage.questions >= self.limits.questions_per_node_minute_max {
-            return Err(Refusal::OverQuota);
-        }
-        usage.questions += 1;
-        Ok(())
+        let max = self.limits.questions_per_node_minute_max;
+        state.usage(node).ask(max, Instant::now())
     }
 
     /// Runs a tunnel between two ends until both directions end, one breaks, or nothing moves.
-    pub async fn tunnel(self: Arc<Self>, one: Ends, two: Ends) {
+    pub(super) async fn tunnel(self: Arc<Self>, one: Ends, two: Ends) {
         let nodes = [one.node, two.node];
         let bytes = Arc::new(AtomicU64::new(0));
         let serial = {
@@ -205,9 +180,12 @@ impl Rooms {
             state.tunnels.insert(serial, tunnel);
             serial
         };
-        self.meters.tunnels.fetch_add(1, Relaxed);
+        self.counters.tunnels.fetch_add(1, Relaxed);
         tracing::info!(tunnel = serial, one = %nodes[0], two = %nodes[1], "joined");
-        let copies = tokio::spawn(self.clone().run(one, two, bytes.clone()));
+        let (rooms, idle, moved) = (self.clone(), self.limits.tunnel_idle, bytes.clone());
+        let copies = tokio::spawn(async move {
+            tunnel::join(one, two, idle, &moved, |length| rooms.pass(nodes, length)).await
+        });
         // Ended with its register entry, whoever drops which first.
         let ended = Ended {
             rooms: self.clone(),
@@ -227,7 +205,7 @@ impl Rooms {
     }
 
     /// Ends waits and tunnels of nodes that are no longer enrolled.
-    pub fn keep_only(&self, enrolled: impl Fn(&NodeId) -> bool) {
+    pub(super) fn keep_only(&self, enrolled: impl Fn(&NodeId) -> bool) {
         let mut state = self.lock();
         state
             .waiting
@@ -239,21 +217,24 @@ impl Rooms {
                 task.abort();
             }
         }
-        let idle = |usage: &Usage| usage.connections == 0 && usage.day.elapsed() >= DAY;
-        state.usage.retain(|_, usage| !idle(usage));
+        // Or a relay would remember every node that was ever enrolled.
+        let now = Instant::now();
+        state.usage.retain(|_, usage| !usage.is_past(now));
     }
 
     /// Lets nobody wait or dial any more; tunnels go on.
-    pub fn drain(&self) {
+    pub(super) fn drain(&self) {
         let mut state = self.lock();
         state.draining = true;
         state.waiting.clear();
     }
 
+    /// Whether the relay is about to stop.
     pub fn is_draining(&self) -> bool {
         self.lock().draining
     }
 
+    /// The tunnels that go on, oldest first.
     pub fn tunnels(&self) -> Vec<TunnelView> {
         let view = |tunnel: &TunnelState| TunnelView {
             nodes: tunnel.nodes,
@@ -283,87 +264,13 @@ impl Rooms {
         connected
     }
 
-    async fn run(
-        self: Arc<Self>,
-        one: Ends,
-        two: Ends,
-        bytes: Arc<AtomicU64>,
-    ) -> Result<(), Refusal> {
-        let nodes = [one.node, two.node];
-        let copies = async {
-            for outgoing in [&one.outgoing, &two.outgoing] {
-                let joined = Ok(Piece::Joined.into());
-                let sent = outgoing.send(joined).await;
-                sent.map_err(|_| Refusal::OtherEndGone)?;
-            }
-            tokio::try_join!(
-                self.copy(one.incoming, two.outgoing, nodes, &bytes),
-                self.copy(two.incoming, one.outgoing, nodes, &bytes),
-            )
-        };
-        tokio::select! {
-            ended = copies => ended.map(|_| ()),
-            () = silence(&bytes, self.limits.tunnel_idle) => Err(Refusal::OtherEndGone),
-        }
-    }
-
-    /// Copies one direction to its end, which the other side sees as the end of the stream; the other
-    /// direction goes on.
-    async fn copy(
-        &self,
-        from: Streaming<Frame>,
-        to: mpsc::Sender<Result<Frame, Status>>,
-        nodes: [NodeId; 2],
-        bytes: &AtomicU64,
-    ) -> Result<(), Refusal> {
-        let copied = self.copy_frames(from, &to, nodes, bytes).await;
-        if let Err(refusal) = copied {
-            // Without room nobody reads, and the end of the stream says enough.
-            let _ = to.try_send(Err(refusal.into()));
-        }
-        copied
-    }
-
-    /// Takes a frame only when there is room for it on the other side.
-    async fn copy_frames(
-        &self,
-        mut from: Streaming<Frame>,
-        to: &mpsc::Sender<Result<Frame, Status>>,
-        nodes: [NodeId; 2],
-        bytes: &AtomicU64,
-    ) -> Result<(), Refusal> {
-        loop {
-            let gone = |_| Refusal::OtherEndGone;
-            let room = to.reserve().await.map_err(gone)?;
-            let frame = tokio::select! {
-                frame = from.message() => frame.map_err(|_| Refusal::OtherEndGone)?,
-                () = to.closed() => return Err(Refusal::OtherEndGone),
-            };
-            let Some(frame) = frame else {
-                return Ok(());
-            };
-            let Ok(Piece::Data(data)) = Piece::try_from(frame) else {
-                return Err(Refusal::Malformed);
-            };
-            let length = data.len() as u64;
-            bytes.fetch_add(length, Relaxed);
-            self.meters.bytes.fetch_add(length, Relaxed);
-            self.charge(nodes, length)?;
-            room.send(Ok(Piece::Data(data).into()));
-        }
-    }
-
-    fn charge(&self, nodes: [NodeId; 2], length: u64) -> Result<(), Refusal> {
+    /// Counts what passes between two nodes, against the quotas of both.
+    fn pass(&self, nodes: [NodeId; 2], length: u64) -> Result<(), Refusal> {
+        self.counters.bytes.fetch_add(length, Relaxed);
+        let (max, now) = (self.limits.bytes_per_node_day_max, Instant::now());
         let mut state = self.lock();
         for node in nodes {
-            let usage = state.usage(node);
-            if usage.day.elapsed() >= DAY {
-                (usage.day, usage.bytes) = (Instant::now(), 0);
-            }
-            usage.bytes = usage.bytes.saturating_add(length);
-            if usage.bytes > self.limits.bytes_per_node_day_max {
-                return Err(Refusal::OverQuota);
-            }
+            state.usage(node).pass(length, max, now)?;
         }
         Ok(())
     }
@@ -372,7 +279,9 @@ impl Rooms {
         let own = state.tunnels.values();
         let tunnels = own.filter(|tunnel| tunnel.nodes.contains(&node)).count();
         tunnels >= self.limits.tunnels_per_node_max
-            || state.usage(node).bytes > self.limits.bytes_per_node_day_max
+            || state
+                .usage(node)
+                .is_over(self.limits.bytes_per_node_day_max)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -387,19 +296,16 @@ impl State {
     }
 
     fn usage(&mut self, node: NodeId) -> &mut Usage {
-        self.usage.entry(node).or_insert_with(|| Usage {
-            connections: 0,
-            day: Instant::now(),
-            bytes: 0,
-            minute: Instant::now(),
-            questions: 0,
-        })
+        self.usage
+            .entry(node)
+            .or_insert_with(|| Usage::new(Instant::now()))
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
         let mut state = self.rooms.lock();
+        // A newer wait for the same peer may have taken this one's place.
         let own = |waiting: &Waiting| waiting.serial == self.serial;
         if state.waiting.get(&self.key).is_some_and(own) {
             state.waiting.remove(&self.key);
@@ -428,19 +334,6 @@ impl Drop for Ended {
         {
             task.abort();
         }
-    }
-}
-
-/// Returns when nothing has moved for `idle`.
-async fn silence(bytes: &AtomicU64, idle: Duration) {
-    let mut before = bytes.load(Relaxed);
-    loop {
-        sleep(idle).await;
-        let now = bytes.load(Relaxed);
-        if now == before {
-            return;
-        }
-        before = now;
     }
 }
 

@@ -10,9 +10,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::rooms::{Ends, FRAMES_WAITING_MAX};
-use super::server::Relay;
-use super::{Refusal, settling};
+use super::host::Relay;
+use super::mediator::Mediator;
+use super::refusal::Refusal;
+use super::tunnel::{Ends, FRAMES_WAITING_MAX};
 use pairing::NodeId;
 use protocol::agreement::SignedAgreement;
 use protocol::verdict::Answer;
@@ -21,9 +22,9 @@ use wire::relay::{
     self, ClaimRequest, Frame, Piece, Reply, SettleRequest, TimeReply, TimeRequest, VerdictReply,
 };
 
-/// One caller's view of the relay.
+/// The calls of one caller.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct RelayService {
     pub(super) relay: Arc<Relay>,
     pub(super) caller: NodeId,
     /// Counts the connection's calls, so that an idle one is known.
@@ -33,7 +34,7 @@ pub(super) struct Desk {
 type Frames = mpsc::Sender<Result<Frame, Status>>;
 
 #[tonic::async_trait]
-impl relay::Relay for Desk {
+impl relay::Relay for RelayService {
     type ListenStream = BoxStream<Frame>;
     type DialStream = BoxStream<Frame>;
 
@@ -41,13 +42,13 @@ impl relay::Relay for Desk {
         &self,
         request: Request<Streaming<Frame>>,
     ) -> Result<Response<Self::ListenStream>, Status> {
-        let (peer, mut incoming, outgoing, frames) = self.opened(request).await?;
-        let (wait, joined) = self.relay.rooms.wait(self.caller, peer)?;
-        let (desk, going_on) = (self.clone(), self.going_on.begin());
+        let (peer, mut incoming, outgoing, frames) = self.open_call(request).await?;
+        let (wait, joined) = self.relay.rooms().wait(self.caller, peer)?;
+        let (service, going_on) = (self.clone(), self.going_on.begin());
         tokio::spawn(async move {
             let _going_on = going_on;
             let joining = tokio::select! {
-                joining = joined => joining.map_err(|_| desk.dismissal()),
+                joining = joined => joining.map_err(|_| service.why_dismissed()),
                 // Nothing may come before the two are joined.
                 _ = incoming.message() => Err(Refusal::Malformed),
                 () = outgoing.closed() => Err(Refusal::OtherEndGone),
@@ -56,11 +57,11 @@ impl relay::Relay for Desk {
             match joining {
                 Ok(other) => {
                     let own = Ends {
-                        node: desk.caller,
+                        node: service.caller,
                         incoming,
                         outgoing,
                     };
-                    desk.relay.rooms.clone().tunnel(other, own).await;
+                    service.relay.rooms().clone().tunnel(other, own).await;
                 }
                 Err(refusal) => {
                     let _ = outgoing.try_send(Err(refusal.into()));
@@ -74,21 +75,21 @@ impl relay::Relay for Desk {
         &self,
         request: Request<Streaming<Frame>>,
     ) -> Result<Response<Self::DialStream>, Status> {
-        let (peer, incoming, outgoing, frames) = self.opened(request).await?;
+        let (peer, incoming, outgoing, frames) = self.open_call(request).await?;
         let ends = Ends {
             node: self.caller,
             incoming,
             outgoing,
         };
-        self.relay.rooms.dial(ends, peer).inspect_err(|_| {
-            self.relay.meters.dials_refused.fetch_add(1, Relaxed);
+        self.relay.rooms().dial(ends, peer).inspect_err(|_| {
+            self.relay.counters().dials_refused.fetch_add(1, Relaxed);
         })?;
         Ok(Response::new(frames))
     }
 
     async fn time(&self, _: Request<TimeRequest>) -> Result<Response<TimeReply>, Status> {
-        self.relay.rooms.ask(self.caller)?;
-        let seconds = self.relay.settling.time().0;
+        self.relay.rooms().ask(self.caller)?;
+        let seconds = self.relay.mediator().time().0;
         Ok(Response::new(TimeReply { seconds }))
     }
 
@@ -98,9 +99,9 @@ impl relay::Relay for Desk {
     ) -> Result<Response<VerdictReply>, Status> {
         let caller = self.caller;
         let request = request.into_inner();
-        self.decided("settle", move |settling| {
+        self.decide("settle", move |mediator| {
             let signed = SignedAgreement::try_from(request)?;
-            settling.settle(&caller, &signed).map(Answer::Verdict)
+            mediator.settle(&caller, &signed).map(Answer::Verdict)
         })
         .await
     }
@@ -112,16 +113,16 @@ impl relay::Relay for Desk {
         let caller = self.caller;
         let (session, deadline) =
             relay::claimed(request.get_ref()).map_err(|_| Refusal::Malformed)?;
-        self.decided("claim", move |settling| {
-            settling.claim(&caller, &session, deadline)
+        self.decide("claim", move |mediator| {
+            mediator.claim(&caller, &session, deadline)
         })
         .await
     }
 }
 
-impl Desk {
+impl RelayService {
     /// Reads whom the caller wants, and makes the way back to it.
-    async fn opened(
+    async fn open_call(
         &self,
         request: Request<Streaming<Frame>>,
     ) -> Result<(NodeId, Streaming<Frame>, Frames, BoxStream<Frame>), Status> {
@@ -133,7 +134,7 @@ impl Desk {
             return Err(Refusal::NoPeerNamed.into());
         };
         let (outgoing, frames) = mpsc::channel(FRAMES_WAITING_MAX);
-        let frames = Counted {
+        let frames = CountedFrames {
             frames: ReceiverStream::new(frames),
             _going_on: self.going_on.begin(),
         };
@@ -141,21 +142,21 @@ impl Desk {
     }
 
     /// Has the mediator decide, off the threads that move bytes: it waits for the disk.
-    async fn decided(
+    async fn decide(
         &self,
         what: &'static str,
-        decide: impl FnOnce(&settling::Settling) -> Reply + Send + 'static,
+        decide: impl FnOnce(&Mediator) -> Reply + Send + 'static,
     ) -> Result<Response<VerdictReply>, Status> {
-        self.relay.rooms.ask(self.caller)?;
+        self.relay.rooms().ask(self.caller)?;
         let (relay, going_on) = (self.relay.clone(), self.going_on.begin());
         let decided = tokio::task::spawn_blocking(move || {
             let _going_on = going_on;
-            decide(&relay.settling)
+            decide(relay.mediator())
         });
         let reply = decided
             .await
             .map_err(|_| Status::internal("the mediator failed"))?;
-        self.relay.meters.count_reply(&reply);
+        self.relay.counters().count_reply(&reply);
         let caller = self.caller;
         match &reply {
             Ok(Answer::Verdict(_)) => tracing::info!(%caller, what, "verdict"),
@@ -166,8 +167,8 @@ impl Desk {
     }
 
     /// Why a wait ended that nobody took.
-    fn dismissal(&self) -> Refusal {
-        if self.relay.rooms.is_draining() {
+    fn why_dismissed(&self) -> Refusal {
+        if self.relay.rooms().is_draining() {
             Refusal::Draining
         } else if !self.relay.admits(self.caller.as_bytes()) {
             Refusal::NotEnrolled
@@ -178,12 +179,12 @@ impl Desk {
 }
 
 /// Frames on their way to a caller, which keep its connection from counting as idle.
-struct Counted {
+struct CountedFrames {
     frames: ReceiverStream<Result<Frame, Status>>,
     _going_on: CallGoingOn,
 }
 
-impl tokio_stream::Stream for Counted {
+impl tokio_stream::Stream for CountedFrames {
     type Item = Result<Frame, Status>;
 
     fn poll_next(
@@ -191,23 +192,5 @@ impl tokio_stream::Stream for Counted {
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
         Pin::new(&mut self.frames).poll_next(cx)
-    }
-}
-
-/// All that a refusal tells a caller.
-impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
-        let text = refusal.to_string();
-        match refusal {
-            Refusal::NoPeerNamed | Refusal::Oneself | Refusal::Malformed => {
-                Self::invalid_argument(text)
-            }
-            Refusal::NotThere => Self::not_found(text),
-            Refusal::OverQuota => Self::resource_exhausted(text),
-            Refusal::NotEnrolled => Self::permission_denied(text),
-            Refusal::Draining => Self::unavailable(text),
-            Refusal::Replaced => Self::already_exists(text),
-            Refusal::OtherEndGone => Self::aborted(text),
-        }
     }
 }

@@ -34,7 +34,7 @@ const _: () = assert!(EPOCH_SECONDS <= EPOCH_SECONDS_MAX);
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The mediator of one relay.
-pub struct Settling {
+pub struct Mediator {
     identity: Arc<NodeKey>,
     home: PathBuf,
     clock: Clock,
@@ -43,7 +43,7 @@ pub struct Settling {
 
 struct State {
     keys: Vec<EpochKey>,
-    book: Settlements,
+    ledger: Settlements,
     /// The latest time that was vouched for; the clock does not go behind it.
     latest: MediatorTime,
 }
@@ -58,24 +58,28 @@ pub struct Summary {
     pub now: MediatorTime,
 }
 
-impl Settling {
-    /// Opens keys and book of the relay in `home`, and makes a settling key if none is good for a
+impl Mediator {
+    /// Opens keys and ledger of the relay in `home`, and makes a settling key if none is good for a
     /// session that starts now.
     ///
     /// # Errors
     /// What is in `home` cannot be read or written.
     pub fn open(home: &Path, identity: Arc<NodeKey>, clock: Clock) -> Result<Self, store::Error> {
         let keys = settling_keys::load(home, &FileCipher::of(&identity))?;
-        let book = Settlements::open(home, FileCipher::of(&identity))?;
-        let latest = book.latest()?;
-        let settling = Self {
+        let ledger = Settlements::open(home, FileCipher::of(&identity))?;
+        let latest = ledger.latest()?;
+        let mediator = Self {
             identity,
             home: home.to_owned(),
             clock,
-            state: Mutex::new(State { keys, book, latest }),
+            state: Mutex::new(State {
+                keys,
+                ledger,
+                latest,
+            }),
         };
-        settling.sweep()?;
-        Ok(settling)
+        mediator.sweep()?;
+        Ok(mediator)
     }
 
     /// The mediator's time: its system's, but never behind what it once vouched for.
@@ -94,7 +98,7 @@ impl Settling {
     ) -> Result<SignedVerdict, Refusal> {
         let mut state = self.lock();
         let session = signed.agreement.session_id();
-        if let Some(verdict) = settled_before(&state.book, caller, &session)? {
+        if let Some(verdict) = settled_before(&state.ledger, caller, &session)? {
             return match &verdict.verdict {
                 Verdict::Settled(settlement) if settlement.is_of(&signed.agreement) => Ok(verdict),
                 _ => Err(Refusal::OtherAgreement),
@@ -116,7 +120,7 @@ impl Settling {
             responder: signed.agreement.responder,
             verdict: verdict.encode(),
         };
-        let added = state.book.add(&session, now, &settled, &mut rng);
+        let added = state.ledger.add(&session, now, &settled, &mut rng);
         added.map_err(|error| not_kept(&error))?;
         Ok(verdict)
     }
@@ -134,7 +138,7 @@ impl Settling {
         deadline: MediatorTime,
     ) -> Result<Answer, Refusal> {
         let mut state = self.lock();
-        if let Some(verdict) = settled_before(&state.book, caller, session)? {
+        if let Some(verdict) = settled_before(&state.ledger, caller, session)? {
             return Ok(Answer::Verdict(verdict));
         }
         let now = self.now(&state);
@@ -146,7 +150,7 @@ impl Settling {
         }
         // From here on no clock that is put back can make the deadline one that is to come.
         if now > state.latest {
-            let vouched = state.book.vouch(now);
+            let vouched = state.ledger.vouch(now);
             vouched.map_err(|error| not_kept(&error))?;
             state.latest = now;
         }
@@ -197,17 +201,17 @@ impl Settling {
         // Settled at most a window before its deadline.
         let kept = RETENTION_SECONDS + WINDOW_SECONDS_MAX;
         state
-            .book
+            .ledger
             .forget(MediatorTime(now.0.saturating_sub(kept)))?;
         Ok(())
     }
 
     /// # Errors
-    /// The book cannot be read.
+    /// The ledger cannot be read.
     pub fn summary(&self) -> Result<Summary, store::Error> {
         let state = self.lock();
         Ok(Summary {
-            settled: state.book.count()?,
+            settled: state.ledger.count()?,
             epoch_until: state.keys.last().map(|epoch| epoch.until),
             now: self.now(&state),
         })
@@ -279,11 +283,11 @@ pub fn system_clock() -> Clock {
 }
 
 fn settled_before(
-    book: &Settlements,
+    ledger: &Settlements,
     caller: &NodeId,
     session: &SessionId,
 ) -> Result<Option<SignedVerdict>, Refusal> {
-    let Some(settled) = book.find(session).map_err(|error| not_kept(&error))? else {
+    let Some(settled) = ledger.find(session).map_err(|error| not_kept(&error))? else {
         return Ok(None);
     };
     if *caller != settled.initiator && *caller != settled.responder {
@@ -296,6 +300,6 @@ fn settled_before(
 }
 
 fn not_kept(error: &store::Error) -> Refusal {
-    tracing::error!(%error, "the mediator's book");
+    tracing::error!(%error, "the mediator's ledger");
     Refusal::NotKept
 }
