@@ -14,7 +14,7 @@ use super::home::HomeArgs;
 use super::list_file::ListArgs;
 use super::progress::Progress;
 use super::results::{Results, ResultsFile};
-use super::route::{Meeting, Place, RouteArgs, look_ahead, open, relay_failure};
+use super::route::{Meeting, MeetingPoint, RouteArgs, look_ahead, open, relay_failure};
 use super::session::{channel_failure, exchange, graded, prepare, row_errors, session_failure};
 use super::stops::interrupted;
 use super::terms::TermsArgs;
@@ -157,8 +157,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     // Before the work, so that a bad address or a relay that refuses is said at once; the peer is let in
     // only after it.
-    let listener = match &meeting.place {
-        Place::Listen(address) => Some(
+    let listener = match &meeting.point {
+        MeetingPoint::Listen(address) => Some(
             runtime
                 .block_on(Listener::bind(address))
                 .map_err(|error| channel_failure(&error))?,
@@ -183,7 +183,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         }
     };
     let terms = args.terms.terms(args.lists.schema(), mediator);
-    let role = meeting.place.role(&key.id(), &peer);
+    let role = meeting.point.role(&key.id(), &peer);
     let session = prepare(
         role,
         key.clone(),
@@ -221,7 +221,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let ended = runtime.block_on(async {
         let opening = open(
-            &meeting.place,
+            &meeting.point,
             listener,
             (&key, &peer),
             &args.route,

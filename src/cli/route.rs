@@ -86,14 +86,14 @@ impl FromStr for Via {
 /// Where the two meet, and who settles.
 #[derive(Debug, Clone)]
 pub struct Meeting {
-    pub place: Place,
+    pub point: MeetingPoint,
     /// The mediator, and where it is asked.
     pub mediator: Option<(Descriptor, String)>,
 }
 
 /// Where the two meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum MeetingPoint {
     Listen(String),
     Connect(String),
     Through(Via),
@@ -122,11 +122,11 @@ impl RouteArgs {
             Some(descriptor) => Some((descriptor.clone(), self.asked_at(descriptor)?)),
             None => None,
         };
-        let place = match (&self.listen, &self.connect, &self.via, &mediator) {
-            (Some(address), ..) => Place::Listen(address.clone()),
-            (_, Some(address), ..) => Place::Connect(address.clone()),
-            (_, _, Some(via), _) => Place::Through(via.clone()),
-            (_, _, _, Some((descriptor, address))) => Place::Through(Via {
+        let point = match (&self.listen, &self.connect, &self.via, &mediator) {
+            (Some(address), ..) => MeetingPoint::Listen(address.clone()),
+            (_, Some(address), ..) => MeetingPoint::Connect(address.clone()),
+            (_, _, Some(via), _) => MeetingPoint::Through(via.clone()),
+            (_, _, _, Some((descriptor, address))) => MeetingPoint::Through(Via {
                 id: descriptor.mediator,
                 address: address.clone(),
             }),
@@ -137,7 +137,7 @@ impl RouteArgs {
                 ));
             }
         };
-        Ok(Meeting { place, mediator })
+        Ok(Meeting { point, mediator })
     }
 
     /// Where the mediator is asked: at its relay, by whichever option says where that is.
@@ -167,8 +167,8 @@ impl RouteArgs {
     }
 
     /// For the peer to be there.
-    fn wait(&self, place: &Place) -> Duration {
-        let default_s = if matches!(place, Place::Connect(_)) {
+    fn wait(&self, point: &MeetingPoint) -> Duration {
+        let default_s = if matches!(point, MeetingPoint::Connect(_)) {
             60
         } else {
             600
@@ -182,7 +182,7 @@ impl RouteArgs {
     }
 }
 
-impl Place {
+impl MeetingPoint {
     /// Who begins: the side that connects; at a relay, where both do, the one with the lower id.
     pub fn role(&self, own: &NodeId, peer: &NodeId) -> Role {
         match self {
@@ -218,7 +218,7 @@ pub async fn look_ahead(
             return Err(out_of_date(descriptor));
         }
     }
-    let Place::Through(via) = &meeting.place else {
+    let MeetingPoint::Through(via) = &meeting.point else {
         return Ok(());
     };
     if meeting
@@ -274,33 +274,33 @@ async fn persist<T>(
 /// # Errors
 /// It did not come about; whose doing that is.
 pub async fn open(
-    place: &Place,
+    point: &MeetingPoint,
     listener: Option<Listener>,
     (key, peer): (&NodeKey, &NodeId),
     args: &RouteArgs,
     progress: &Progress,
 ) -> Result<Channel, Failure> {
     let tls = pinned(key, peer)?;
-    let wait = args.wait(place);
+    let wait = args.wait(point);
     let limits = Limits {
         wait,
         ..Limits::default()
     };
     let seconds = wait.as_secs();
     let failed = |error| channel_failure(&error);
-    let (line, spinner) = match (place, &listener) {
-        (Place::Listen(_), Some(listener)) => (
+    let (line, spinner) = match (point, &listener) {
+        (MeetingPoint::Listen(_), Some(listener)) => (
             format!(
                 "Waiting at {} for {peer}, for up to {seconds} s.",
                 listener.address()
             ),
             "waiting for the peer",
         ),
-        (Place::Listen(address), None) | (Place::Connect(address), _) => (
+        (MeetingPoint::Listen(address), None) | (MeetingPoint::Connect(address), _) => (
             format!("Connecting to {peer} at {address}, for up to {seconds} s."),
             "connecting",
         ),
-        (Place::Through(via), _) => (
+        (MeetingPoint::Through(via), _) => (
             format!(
                 "Waiting at the relay {} for {peer}, for up to {seconds} s.",
                 via.address
@@ -310,18 +310,18 @@ pub async fn open(
     };
     progress.say(line);
     let spinner = progress.spinner(spinner);
-    let opened = match (place, listener) {
-        (Place::Listen(_), Some(listener)) => listener
+    let opened = match (point, listener) {
+        (MeetingPoint::Listen(_), Some(listener)) => listener
             .accept(&tls, &limits, |from, error| {
                 let why = channel_failure(&error).message;
                 progress.say(format!("Turned away {from}: {why}."));
             })
             .await
             .map_err(failed),
-        (Place::Listen(address) | Place::Connect(address), _) => {
+        (MeetingPoint::Listen(address) | MeetingPoint::Connect(address), _) => {
             connect(address, &tls, &limits).await.map_err(failed)
         }
-        (Place::Through(via), _) => through(via, key, peer, &tls, wait).await,
+        (MeetingPoint::Through(via), _) => through(via, key, peer, &tls, wait).await,
     };
     spinner.finish_and_clear();
     opened
