@@ -19,6 +19,7 @@ use pairing::NodeId;
 use relay::mediator::system_clock;
 use relay::{Limits, Mediator, Monitoring, Relay, serve};
 use store::{self, enrolled};
+use transport::server::ACCEPT_PAUSE;
 
 /// The socket in the relay's home on which a running relay tells its status.
 const STATUS_SOCKET: &str = "status.sock";
@@ -51,7 +52,7 @@ enum Command {
     /// Let nodes in no longer, and part with them
     Remove(NodesArgs),
     /// List the nodes that are let in
-    List(PlaceArgs),
+    List(HomeDirArgs),
     /// Show who is connected, the tunnels, and how many sessions were settled
     Status(StatusArgs),
     /// Print the mediator's descriptor, which both delegations paste
@@ -77,7 +78,7 @@ struct RunArgs {
 }
 
 #[derive(clap::Args, Debug)]
-struct PlaceArgs {
+struct HomeDirArgs {
     /// Where the relay keeps its things [default: $XDG_DATA_HOME/tacit or ~/.local/share/tacit]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
@@ -86,7 +87,7 @@ struct PlaceArgs {
 #[derive(clap::Args, Debug)]
 struct NodesArgs {
     #[command(flatten)]
-    place: PlaceArgs,
+    dir: HomeDirArgs,
 
     /// The nodes' ids
     #[arg(value_name = "ID", required = true)]
@@ -96,7 +97,7 @@ struct NodesArgs {
 #[derive(clap::Args, Debug)]
 struct StatusArgs {
     #[command(flatten)]
-    place: PlaceArgs,
+    dir: HomeDirArgs,
 
     /// Print JSON
     #[arg(long)]
@@ -121,12 +122,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
         Command::Run(args) => host(args),
         Command::Enrol(args) => {
-            let added = enrolled::add(&home(&args.place)?, &args.nodes).map_err(stored)?;
+            let added = enrolled::add(&home(&args.dir)?, &args.nodes).map_err(stored)?;
             output::print(&format!("{added} enrolled"))?;
             Ok(Exit::Clean)
         }
         Command::Remove(args) => {
-            let removed = enrolled::remove(&home(&args.place)?, &args.nodes).map_err(stored)?;
+            let removed = enrolled::remove(&home(&args.dir)?, &args.nodes).map_err(stored)?;
             output::print(&format!("{removed} removed"))?;
             Ok(Exit::Clean)
         }
@@ -164,14 +165,15 @@ fn host(args: &RunArgs) -> Result<Exit, Failure> {
         let relay = Relay::open(&home, Arc::new(key), system_clock(), Limits::default());
         let relay = relay.map_err(|error| failed(&error))?;
         let socket = home.join(STATUS_SOCKET);
-        let window = open_window(&socket)?;
+        let operators = bind_status_socket(&socket)?;
         eprintln!(
             "{} hosts a relay at {} for {} enrolled nodes.",
             relay.id(),
             args.listen,
             relay.enrolled()
         );
-        let windows = tokio::spawn(attend(Monitoring::new(relay.clone()), window, metrics));
+        let monitoring = Monitoring::new(relay.clone());
+        let monitored = tokio::spawn(monitor(monitoring, operators, metrics));
         serve(
             relay,
             listener,
@@ -179,7 +181,7 @@ fn host(args: &RunArgs) -> Result<Exit, Failure> {
             Duration::from_secs(args.drain),
         )
         .await;
-        windows.abort();
+        monitored.abort();
         let _ = std::fs::remove_file(socket);
         Ok(Exit::Clean)
     })
@@ -196,15 +198,17 @@ async fn bind(address: &str) -> Result<TcpListener, Failure> {
 
 /// Makes the status socket, in place of one that a killed relay left: the database's lock has shown
 /// that no other relay runs here.
-fn open_window(socket: &Path) -> Result<UnixListener, Failure> {
+fn bind_status_socket(socket: &Path) -> Result<UnixListener, Failure> {
     let _ = std::fs::remove_file(socket);
     let failed = |error| Failure::file(socket, &error);
-    let window = UnixListener::bind(socket).map_err(failed)?;
+    let listener = UnixListener::bind(socket).map_err(failed)?;
+    // Until here only the home's own mode kept others out; the status holds ids and counts.
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(window)
+    Ok(listener)
 }
 
-async fn attend(monitoring: Monitoring, socket: UnixListener, metrics: Option<TcpListener>) {
+/// Serves operators at the socket and, if there is one, at the address for scrapers.
+async fn monitor(monitoring: Monitoring, socket: UnixListener, metrics: Option<TcpListener>) {
     let scraper = async || match &metrics {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
@@ -213,18 +217,18 @@ async fn attend(monitoring: Monitoring, socket: UnixListener, metrics: Option<Tc
         tokio::select! {
             accepted = socket.accept() => match accepted {
                 Ok((stream, _)) => monitoring.serve(stream),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             accepted = scraper() => match accepted {
                 Ok((stream, _)) => monitoring.serve(stream),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }
     }
 }
 
 fn status(args: &StatusArgs) -> Result<Exit, Failure> {
-    let socket = home(&args.place)?.join(STATUS_SOCKET);
+    let socket = home(&args.dir)?.join(STATUS_SOCKET);
     let text = ask(&socket).map_err(|error| Failure {
         message: format!("{}: {error}", socket.display()),
         hint: Some("does the relay run, with this home?".into()),
@@ -254,7 +258,7 @@ fn ask(socket: &Path) -> std::io::Result<String> {
     }
 }
 
-/// The status for eyes.
+/// The status as an operator reads it.
 fn rendered(text: &str) -> String {
     let Ok(status) = serde_json::from_str::<Value>(text) else {
         return text.to_owned();
@@ -317,7 +321,7 @@ fn descriptor(args: &DescriptorArgs) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
-fn home(args: &PlaceArgs) -> Result<PathBuf, Failure> {
+fn home(args: &HomeDirArgs) -> Result<PathBuf, Failure> {
     store::home_dir(args.home.clone()).map_err(stored)
 }
 

@@ -15,6 +15,8 @@
 //! It knows every caller by a key that was proven and enrolled, handles ciphertext only, and writes
 //! ids and byte counts to its log and nothing else. `docs/operating.md`.
 
+#![warn(unreachable_pub)]
+
 mod counters;
 mod enrolment;
 mod error;

@@ -21,9 +21,9 @@ use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict};
 use store::file_cipher::FileCipher;
 use store::settlements::{Settled, Settlements};
 use store::settling_keys::{self, EpochKey};
-use store::{self};
 
-/// How long a settled session can be claimed after its deadline, in seconds: 30 days.
+/// How long a settled session can be claimed after its deadline, in seconds: 30 days. Nodes rely on it:
+/// `docs/protocol.md`, Settling.
 pub const RETENTION_SECONDS: u64 = 30 * 86_400;
 
 /// How long a settling key's epoch is, in seconds: 30 days.
@@ -120,6 +120,7 @@ impl Mediator {
             responder: signed.agreement.responder,
             verdict: verdict.encode(),
         };
+        // On disk before it leaves: after a crash the same session must get the same verdict.
         let added = state.ledger.add(&session, now, &settled, &mut rng);
         added.map_err(|error| not_kept(&error))?;
         Ok(verdict)
@@ -169,7 +170,7 @@ impl Mediator {
         described(&state.keys, &self.identity, self.now(&state), address)
     }
 
-    /// The same beside a relay that runs, or before it does: makes a settling key if none is good now.
+    /// The [`descriptor`](Self::descriptor) beside a relay that runs, or before it does: makes a settling key if none is good now.
     ///
     /// # Errors
     /// The settling keys cannot be read or written.
@@ -193,6 +194,7 @@ impl Mediator {
         let mut state = self.lock();
         let now = self.now(&state);
         let cipher = FileCipher::of(&self.identity);
+        // From the disk first: what is no longer in memory could not be erased by the next sweep.
         for spent in state.keys.iter().filter(|epoch| epoch.is_spent(now)) {
             settling_keys::erase(&self.home, &spent.key)?;
         }
@@ -206,6 +208,8 @@ impl Mediator {
         Ok(())
     }
 
+    /// How many sessions are kept, and how long the newest epoch lasts.
+    ///
     /// # Errors
     /// The ledger cannot be read.
     pub fn summary(&self) -> Result<Summary, store::Error> {
@@ -252,6 +256,7 @@ fn begin_epoch(
         from: now,
         until: MediatorTime(now.0.saturating_add(EPOCH_SECONDS)),
     };
+    // On disk before anybody is told of it: nodes agree under it for as long as its epoch lasts.
     settling_keys::create(home, cipher, &epoch, &mut rng)?;
     keys.push(epoch);
     Ok(())

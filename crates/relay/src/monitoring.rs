@@ -26,9 +26,9 @@ use super::snapshot::Snapshot;
 
 /// Operators' connections at once.
 const CONNECTIONS_MAX: usize = 16;
-/// For one operator's connection, from start to end.
+/// For one operator's connection, from start to end: a program that hangs gives its place back.
 const CONNECTION_WAIT: Duration = Duration::from_secs(10);
-/// The request with its headers.
+/// The request with its headers: what curl, a browser or Prometheus sends is a tenth of it.
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 
 /// Connections of operators, bounded in number and time.

@@ -19,8 +19,9 @@ use transport::server::{
 };
 use wire::relay::{RELAY_MESSAGE_BYTES_MAX, RelayServer};
 
-/// What a node may send of one tunnel before the relay passes it on; what the relay holds of each
-/// direction of a tunnel at most, with the two buffers below.
+/// What a node may send of one tunnel before the relay passes it on: what the relay holds of each
+/// direction of a tunnel at most, with the buffer below. Less than a node takes, because the relay holds
+/// it for every tunnel.
 const TUNNEL_WINDOW_BYTES: u32 = 256 << 10;
 /// What may wait to be written to one connection.
 const SEND_BUFFER_BYTES: usize = 128 << 10;

@@ -53,6 +53,7 @@ impl relay::Relay for RelayService {
                 _ = incoming.message() => Err(Refusal::Malformed),
                 () = outgoing.closed() => Err(Refusal::OtherEndGone),
             };
+            // Given up first: the tunnel is counted by itself.
             drop(wait);
             match joining {
                 Ok(other) => {
@@ -150,6 +151,7 @@ impl RelayService {
         self.relay.rooms().ask(self.caller)?;
         let (relay, going_on) = (self.relay.clone(), self.going_on.begin());
         let decided = tokio::task::spawn_blocking(move || {
+            // It goes on when its caller is gone, and its connection with it.
             let _going_on = going_on;
             decide(relay.mediator())
         });

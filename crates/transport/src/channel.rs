@@ -1,4 +1,7 @@
 //! One session's channel as its driver uses it: whole messages in both directions at once.
+//!
+//! Handed the connection, the queue that it writes from and what it reads. Keeps a bounded number of
+//! messages, demands no progress, and never looks into one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +21,8 @@ use super::traffic::{Direction, MessageKind, Traffic};
 use protocol::message::Message;
 use wire::{self, MESSAGE_BYTES_MAX};
 
-/// Messages that wait to be written, beside the one being written.
+/// Messages that wait to be written, beside the one being written: enough for the next to be ready, and
+/// each may take [`MESSAGE_BYTES_MAX`] of memory.
 const OUTGOING_MESSAGES_MAX: usize = 2;
 
 /// How long to look for the cause when sending fails: it is on its way, or there is none.
@@ -29,8 +33,8 @@ const CAUSE_WAIT: Duration = Duration::from_secs(1);
 /// Dropping it breaks the connection off: the peer sees [`Error::Gone`]. [`finish`](Self::finish)
 /// ends it so that everything sent arrives.
 pub struct Channel {
-    outgoing: mpsc::Sender<Parcel>,
-    incoming: Incoming,
+    outgoing: mpsc::Sender<ToSend>,
+    incoming: ReceiveHalf,
     connection: Connection,
     traffic: Arc<Traffic>,
     finish: Duration,
@@ -48,7 +52,7 @@ pub enum Readiness<'a> {
 
 /// Room for one message to send.
 pub struct SendPermit<'a> {
-    permit: mpsc::Permit<'a, Parcel>,
+    permit: mpsc::Permit<'a, ToSend>,
     traffic: &'a Traffic,
 }
 
@@ -59,26 +63,27 @@ impl SendPermit<'_> {
     /// [`Error::MessageTooLong`], with nothing queued.
     pub fn send(self, message: Message) -> Result<(), Error> {
         let bytes = wire::encoded_len(&message);
+        // Before it is queued: gRPC would find it too long as well, and end the whole stream for it.
         if bytes > MESSAGE_BYTES_MAX {
             return Err(Error::MessageTooLong { bytes });
         }
         self.traffic
             .count(Direction::Sent, MessageKind::from(&message), bytes);
-        self.permit.send(Parcel::Message(message));
+        self.permit.send(ToSend::Message(message));
         Ok(())
     }
 }
 
 impl Channel {
     pub(super) fn new(
-        outgoing: mpsc::Sender<Parcel>,
-        inbound: Inbound,
+        outgoing: mpsc::Sender<ToSend>,
+        messages: ReceivedMessages,
         connection: Connection,
         traffic: Arc<Traffic>,
         limits: &Limits,
     ) -> Self {
-        let incoming = Incoming {
-            inbound,
+        let incoming = ReceiveHalf {
+            messages,
             put_back: None,
         };
         Self {
@@ -163,8 +168,9 @@ impl Channel {
         let farewell = async move {
             if connection.is_caller() {
                 let room = incoming.drain_until(outgoing.reserve()).await?;
-                let reading = room.map(|room| room.send(Parcel::End)).is_ok();
+                let reading = room.map(|room| room.send(ToSend::End)).is_ok();
                 incoming.drain().await?;
+                // Only now: the peer's end tells a fault of its own better than that it stopped to read.
                 if !reading {
                     return Err(Error::Gone);
                 }
@@ -177,7 +183,7 @@ impl Channel {
             connection.close_when_idle();
             incoming.drain().await?;
             outgoing
-                .send(Parcel::End)
+                .send(ToSend::End)
                 .await
                 .map_err(|_| connection.fault().unwrap_or(Error::Gone))?;
             connection.ended().await;
@@ -198,23 +204,23 @@ impl Channel {
 }
 
 /// The receiving half, with what was read ahead.
-struct Incoming {
-    inbound: Inbound,
+struct ReceiveHalf {
+    messages: ReceivedMessages,
     put_back: Option<Message>,
 }
 
-impl Incoming {
+impl ReceiveHalf {
     async fn next(&mut self) -> Result<Option<Message>, Error> {
         match self.put_back.take() {
             Some(message) => Ok(Some(message)),
-            None => self.inbound.next().await,
+            None => self.messages.next().await,
         }
     }
 
     /// Finds out why the peer stopped to read.
     async fn cause(&mut self) -> Error {
         if self.put_back.is_none() {
-            match timeout(CAUSE_WAIT, self.inbound.next()).await {
+            match timeout(CAUSE_WAIT, self.messages.next()).await {
                 Ok(Err(error)) => return error,
                 Ok(Ok(message)) => self.put_back = message,
                 Err(_) => {}
@@ -242,13 +248,13 @@ impl Incoming {
 }
 
 /// What the peer sends, message by message, until it ends in one way or the other.
-pub(super) struct Inbound {
+pub(super) struct ReceivedMessages {
     streaming: Streaming<Message>,
     ended: Option<Result<(), Error>>,
     traffic: Arc<Traffic>,
 }
 
-impl Inbound {
+impl ReceivedMessages {
     pub(super) fn new(streaming: Streaming<Message>, traffic: Arc<Traffic>) -> Self {
         Self {
             streaming,
@@ -277,7 +283,7 @@ impl Inbound {
 }
 
 /// What waits to be written.
-pub(super) enum Parcel {
+pub(super) enum ToSend {
     Message(Message),
     /// The end of the stream. Said expressly, so that a channel dropped half way does not look like
     /// one that was finished.
@@ -285,11 +291,11 @@ pub(super) enum Parcel {
 }
 
 /// Makes the queue of messages to send.
-pub(super) fn outbound() -> (mpsc::Sender<Parcel>, Outbound) {
+pub(super) fn send_queue() -> (mpsc::Sender<ToSend>, SendQueue) {
     let (outgoing, queue) = mpsc::channel(OUTGOING_MESSAGES_MAX);
     (
         outgoing,
-        Outbound {
+        SendQueue {
             queue,
             ended: false,
         },
@@ -297,12 +303,12 @@ pub(super) fn outbound() -> (mpsc::Sender<Parcel>, Outbound) {
 }
 
 /// The other end of that queue, from which gRPC takes what it writes.
-pub(super) struct Outbound {
-    queue: mpsc::Receiver<Parcel>,
+pub(super) struct SendQueue {
+    queue: mpsc::Receiver<ToSend>,
     ended: bool,
 }
 
-impl Stream for Outbound {
+impl Stream for SendQueue {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
@@ -310,8 +316,8 @@ impl Stream for Outbound {
             return Poll::Ready(None);
         }
         match ready!(self.queue.poll_recv(cx)) {
-            Some(Parcel::Message(message)) => Poll::Ready(Some(message)),
-            Some(Parcel::End) => {
+            Some(ToSend::Message(message)) => Poll::Ready(Some(message)),
+            Some(ToSend::End) => {
                 self.ended = true;
                 Poll::Ready(None)
             }

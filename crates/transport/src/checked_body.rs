@@ -89,6 +89,7 @@ impl CheckedBody {
             Side::Request => Err(Misbehaviour::Grpc.into()),
             Side::Response => {
                 check_status(&trailers)?;
+                // The message and the details are the peer's words: nobody here reads them.
                 let mut bare = HeaderMap::new();
                 bare.extend(trailers.into_iter().filter(|(name, _)| {
                     name.as_ref()

@@ -14,7 +14,7 @@ use super::request_sender::RequestSender;
 pub(super) struct Connection {
     tasks: Tasks,
     state: Arc<ConnectionState>,
-    /// Of the side that made the connection: without it, the connection closes when idle.
+    /// Of the side that made the connection: without it, HTTP/2 closes the connection when idle.
     sender: Option<RequestSender>,
 }
 

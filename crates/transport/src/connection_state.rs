@@ -13,6 +13,8 @@ use super::error::{Error, Misbehaviour};
 use super::tls;
 
 /// What is known about how a connection fares, shared by all who could be the first to know.
+///
+/// The flags are only ever set, and nothing else is read on their strength: `Relaxed` is enough.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionState {
     fault: OnceLock<Error>,

@@ -20,7 +20,8 @@ use super::tls::{EnrolledTls, PinnedTls};
 /// Connections that the operating system queues until they are accepted.
 const BACKLOG_CONNECTIONS: u32 = 128;
 
-/// How long a name may take to be looked up.
+/// How long a name may take to be looked up: two name servers, each asked twice for 5 s, which is how
+/// resolvers are set up unless told otherwise.
 const NAME_WAIT: Duration = Duration::from_secs(20);
 
 /// A reserved address at which the peer will be awaited.

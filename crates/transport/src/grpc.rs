@@ -18,7 +18,7 @@ use tokio_stream::StreamExt;
 use tonic::codegen::{BoxStream, Service};
 use tonic::{Status, Streaming};
 
-use super::channel::{Channel, Inbound, Outbound, outbound};
+use super::channel::{Channel, ReceivedMessages, SendQueue, send_queue};
 use super::checked_body::{CheckedBody, Side, status_error};
 use super::connection::{Connection, Tasks};
 use super::connection_state::{ConnectionState, WatchedStream};
@@ -29,7 +29,8 @@ use super::traffic::Traffic;
 use protocol::message::Message;
 use wire::{self, MESSAGE_BYTES_MAX, Peer, PeerClient, PeerServer};
 
-/// What the peer may send of one message stream before it is read: two messages.
+/// What the peer may send of one message stream before it is read: two messages, so that one is on its
+/// way while the other is read.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// What it may send altogether.
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
@@ -37,7 +38,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const SEND_BUFFER_BYTES: usize = 1 << 20;
 /// Names and values of all headers of one message, uncompressed.
 const HEADERS_BYTES_MAX: u32 = 8 << 10;
-/// The session's.
+/// The session's: HTTP/2 itself refuses a second one.
 const STREAMS_MAX: u32 = 1;
 
 /// Opens the session as the side that made the connection. The caller bounds the time.
@@ -67,7 +68,7 @@ where
     let running = Connection::start(connection, tasks, state.clone());
 
     let origin = Uri::from_static("https://peer.tacit.invalid");
-    let (outgoing, queue) = outbound();
+    let (outgoing, queue) = send_queue();
     let sender = RequestSender::new(sender, state);
     let mut client = PeerClient::with_origin(sender.clone(), origin)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -76,10 +77,10 @@ where
         Ok(response) => response.into_inner(),
         Err(status) => return Err(status_error(&status)),
     };
-    let inbound = Inbound::new(streaming, traffic.clone());
+    let messages = ReceivedMessages::new(streaming, traffic.clone());
     Ok(Channel::new(
         outgoing,
-        inbound,
+        messages,
         running.called_by(sender),
         traffic,
         limits,
@@ -99,7 +100,7 @@ where
     let state = Arc::new(ConnectionState::default());
     let tasks = Tasks::default();
     let (opened, open) = oneshot::channel();
-    let (outgoing, queue) = outbound();
+    let (outgoing, queue) = send_queue();
     let service = PeerServer::new(SessionService(Mutex::new(Some((opened, queue)))))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -117,6 +118,7 @@ where
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(limits.keep_alive_interval)
         .keep_alive_timeout(limits.keep_alive_timeout)
+        // The peer need not know this node's clock.
         .auto_date_header(false)
         .serve_connection(
             TokioIo::new(WatchedStream::new(secured, state.clone())),
@@ -126,8 +128,8 @@ where
 
     match open.await {
         Ok(streaming) => {
-            let inbound = Inbound::new(streaming, traffic.clone());
-            Ok(Channel::new(outgoing, inbound, running, traffic, limits))
+            let messages = ReceivedMessages::new(streaming, traffic.clone());
+            Ok(Channel::new(outgoing, messages, running, traffic, limits))
         }
         // The service went with its connection before anybody called it.
         Err(_) => {
@@ -138,7 +140,7 @@ where
 }
 
 /// Serves the one session of a connection: hands its stream over to whoever waits for it.
-struct SessionService(Mutex<Option<(oneshot::Sender<Streaming<Message>>, Outbound)>>);
+struct SessionService(Mutex<Option<(oneshot::Sender<Streaming<Message>>, SendQueue)>>);
 
 #[tonic::async_trait]
 impl Peer for SessionService {

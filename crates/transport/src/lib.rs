@@ -9,6 +9,8 @@
 //! never decides what a message means, never reconnects behind its user's back, and never lets a
 //! peer that did not prove its key send a byte to the code above. `docs/protocol.md` §2.
 
+#![warn(unreachable_pub)]
+
 mod channel;
 mod checked_body;
 mod connection;

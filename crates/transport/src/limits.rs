@@ -5,19 +5,21 @@ use std::time::Duration;
 /// How long to wait and how much to take; the defaults suit two nodes on different continents.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For the peer to appear, be it to connect or to be there to be connected to. 10 min.
+    /// For the peer to appear, be it to connect or to be there to be connected to. 10 min: people start
+    /// both sides by hand.
     pub wait: Duration,
-    /// For one TCP connection to be made. 10 s.
+    /// For one TCP connection to be made. 10 s: its first packet is sent again after 1, 3 and 7 s.
     pub attempt: Duration,
     /// Pause after the first attempt to connect; doubles with each one up to `pause_max`. 200 ms.
     pub pause_first: Duration,
-    /// 5 s.
+    /// 5 s: a peer that starts later is found soon, and an absent one's host is not flooded.
     pub pause_max: Duration,
     /// For TLS, HTTP/2 and the opening of the session's stream, together. 10 s.
     pub handshake: Duration,
     /// Connections that may be in their handshake at once; a further one displaces the oldest. 64.
     pub handshakes_max: usize,
-    /// Silence after which a ping asks whether the peer is still there. 20 s.
+    /// Silence after which a ping asks whether the peer is still there. 20 s: sooner than a NAT or a
+    /// firewall forgets a silent connection.
     pub keep_alive_interval: Duration,
     /// For the answer to that ping; then the peer counts as gone. 20 s.
     pub keep_alive_timeout: Duration,

@@ -127,6 +127,8 @@ impl Stopping {
 }
 
 /// How many calls of one connection go on.
+///
+/// Looked at now and then, and off by one call at worst for a moment: `Relaxed` is enough.
 #[derive(Clone, Default)]
 pub struct CallsGoingOn(Arc<AtomicUsize>);
 

@@ -81,6 +81,7 @@ impl PinnedTls {
                 key.clone(),
             )));
         client.alpn_protocols = vec![ALPN.to_vec()];
+        // Every connection proves both keys anew: a key taken off the list is out with the next one.
         client.resumption = Resumption::disabled();
         client.enable_early_data = false;
         client.enable_sni = false;
@@ -116,7 +117,8 @@ impl PinnedTls {
         self.admit(accept(&self.server, stream).await?)
     }
 
-    /// Lets a finished handshake pass only with `h2` agreed and, once more, with the peer's key.
+    /// Lets a finished handshake pass only with `h2` agreed and, once more, with the peer's key: nothing
+    /// here rests on rustls having asked the verifier.
     fn admit<S>(&self, secured: TlsStream<S>) -> Result<TlsStream<S>, Error> {
         match presented(&secured)? {
             key if key == self.peer => Ok(secured),
@@ -129,8 +131,8 @@ impl PinnedTls {
 pub type Admission = Arc<dyn Fn(&PublicKey) -> bool + Send + Sync>;
 
 /// A key of this side and a list of the keys that may connect: for a relay and its nodes, and for
-/// where a node's paired peers come. The side that connects pins one key, see [`PinnedTls`]; and
-/// whoever accepts knows by the proven key which one it has before it.
+/// where a node's paired peers come. The side that connects pins one key, see [`PinnedTls`]; the side
+/// that accepts learns from the handshake which key was proven.
 #[derive(Clone)]
 pub struct EnrolledTls {
     server: Arc<ServerConfig>,
@@ -138,17 +140,17 @@ pub struct EnrolledTls {
 }
 
 impl EnrolledTls {
-    /// Prepares TLS of the relay whose Ed25519 seed is given for the nodes that `admits` lets in.
+    /// Prepares TLS of the side whose Ed25519 seed is given for the nodes that `admits` lets in.
     ///
     /// # Errors
     /// [`Error::KeyUnusable`] if the TLS library refuses the key or the settings.
-    pub fn new(relay_seed: &[u8; 32], admits: Admission) -> Result<Self, Error> {
+    pub fn new(own_seed: &[u8; 32], admits: Admission) -> Result<Self, Error> {
         let provider = Arc::new(provider());
         let verifier = Arc::new(AdmittedKeys {
             admits: admits.clone(),
             provider: provider.clone(),
         });
-        let server = raw_public_key(relay_seed)
+        let server = raw_public_key(own_seed)
             .and_then(|key| server_config(provider, verifier, key))
             .map_err(|_| Error::KeyUnusable)?;
         Ok(Self { server, admits })
@@ -165,6 +167,7 @@ impl EnrolledTls {
     {
         let secured = accept(&self.server, stream).await?;
         let key = presented(&secured)?;
+        // Once more: the list may have changed since the key's signature was verified.
         if (self.admits)(&key) {
             Ok((secured, key))
         } else {

@@ -1,4 +1,6 @@
 //! Counts what passes: bytes as an eavesdropper sees them, messages as the session sees them.
+//!
+//! Each counter stands for itself, and nothing else is read on its strength: `Relaxed` is enough.
 
 use std::io;
 use std::pin::Pin;
