@@ -156,12 +156,14 @@ fn host(args: &RunArgs) -> Result<Exit, Failure> {
         .try_init();
     let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error))?;
     runtime.block_on(async {
+        // Before it says that it is ready: whoever reads that may stop it at once.
         let mut stops = Stops::new().map_err(|error| failed(&error))?;
         let listener = bind(&args.listen).await?;
         let metrics = match &args.metrics {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
+        // Before the status socket: the lock on its database shows that no other relay runs here.
         let relay = Relay::open(&home, Arc::new(key), system_clock(), Limits::default());
         let relay = relay.map_err(|error| failed(&error))?;
         let socket = home.join(STATUS_SOCKET);

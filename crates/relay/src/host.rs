@@ -88,6 +88,7 @@ impl Relay {
     /// The list cannot be read; the one before stays.
     pub fn reread_enrolled(&self) -> Result<(), store::Error> {
         if self.enrolment.reread()? {
+            // After the list has changed, so that nobody who is parted with can come back in between.
             self.rooms.keep_only(|node| self.admits(node.as_bytes()));
         }
         Ok(())

@@ -98,6 +98,7 @@ impl Mediator {
     ) -> Result<SignedVerdict, Refusal> {
         let mut state = self.lock();
         let session = signed.agreement.session_id();
+        // First: a session has one verdict, whatever has changed since it was given.
         if let Some(verdict) = settled_before(&state.ledger, caller, &session)? {
             return match &verdict.verdict {
                 Verdict::Settled(settlement) if settlement.is_of(&signed.agreement) => Ok(verdict),
@@ -143,6 +144,7 @@ impl Mediator {
             return Ok(Answer::Verdict(verdict));
         }
         let now = self.now(&state);
+        // Until then the other side may still settle.
         if now < deadline {
             return Ok(Answer::Open(now));
         }

@@ -51,6 +51,7 @@ impl Monitoring {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Not queued: whoever hangs would hold up those behind it too.
         let Ok(permit) = self.places.clone().try_acquire_owned() else {
             return;
         };

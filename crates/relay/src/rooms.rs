@@ -90,6 +90,7 @@ impl Rooms {
         if state.draining {
             return Err(Refusal::Draining);
         }
+        // Counted and taken under one lock: of two that come for the last place one is refused.
         let all: usize = state.usage.values().map(|usage| usage.connections).sum();
         let own = &mut state.usage(node).connections;
         if *own >= self.limits.connections_per_node_max || all >= self.limits.connections_max {
@@ -121,6 +122,7 @@ impl Rooms {
         }
         let key = (node, peer);
         let own = state.waiting.keys().filter(|(who, _)| *who == node).count();
+        // A wait in another's place takes no more room.
         if own >= self.limits.waiting_per_node_max && !state.waiting.contains_key(&key) {
             return Err(Refusal::OverQuota);
         }
@@ -144,6 +146,7 @@ impl Rooms {
         if state.draining {
             return Err(Refusal::Draining);
         }
+        // Before the wait is taken: whoever waits goes on waiting when the dial is refused.
         if self.is_full(&mut state, ends.node) || self.is_full(&mut state, peer) {
             return Err(Refusal::OverQuota);
         }
@@ -191,6 +194,7 @@ impl Rooms {
             rooms: self.clone(),
             serial,
         };
+        // From here on the removal of a node, or the end of this call, ends the copies too.
         if let Some(tunnel) = self.lock().tunnels.get_mut(&serial) {
             tunnel.task = Some(copies.abort_handle());
         }
@@ -226,6 +230,7 @@ impl Rooms {
     pub(super) fn drain(&self) {
         let mut state = self.lock();
         state.draining = true;
+        // Each wait sees its sender dropped, and tells its node that the relay is about to stop.
         state.waiting.clear();
     }
 

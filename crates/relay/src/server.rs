@@ -80,6 +80,7 @@ async fn upkeep(relay: Arc<Relay>) {
             }
             _ = sweeps.tick() => {
                 let relay = relay.clone();
+                // Off the threads that move bytes: it waits for the disk.
                 let swept = tokio::task::spawn_blocking(move || relay.mediator().sweep()).await;
                 if let Ok(Err(error)) = swept {
                     tracing::error!(%error, "what is past its time cannot be erased");
@@ -105,6 +106,7 @@ async fn connection(
         Ok(Ok(secured)) => secured,
         Ok(Err(error)) => {
             relay.counters().handshakes_failed.fetch_add(1, Relaxed);
+            // Not louder: strangers must not be able to fill the log.
             tracing::debug!(%error, "turned away");
             return;
         }

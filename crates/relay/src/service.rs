@@ -44,6 +44,7 @@ impl relay::Relay for RelayService {
     ) -> Result<Response<Self::ListenStream>, Status> {
         let (peer, mut incoming, outgoing, frames) = self.open_call(request).await?;
         let (wait, joined) = self.relay.rooms().wait(self.caller, peer)?;
+        // Answered at once: until the peer dials, hours may pass.
         let (service, going_on) = (self.clone(), self.going_on.begin());
         tokio::spawn(async move {
             let _going_on = going_on;
@@ -170,6 +171,7 @@ impl RelayService {
 
     /// Why a wait ended that nobody took.
     fn why_dismissed(&self) -> Refusal {
+        // First: a relay that stops ends every wait, whoever is enrolled.
         if self.relay.rooms().is_draining() {
             Refusal::Draining
         } else if !self.relay.admits(self.caller.as_bytes()) {

@@ -112,6 +112,7 @@ impl Channel {
             ..
         } = self;
         let received = tokio::select! {
+            // Either may be dropped: nothing is half read, and a permit not used is room again.
             received = incoming.next() => received?,
             Ok(permit) = outgoing.reserve(), if sending => {
                 return Ok(Readiness::CanSend(SendPermit { permit, traffic }));
@@ -167,6 +168,7 @@ impl Channel {
         } = self;
         let farewell = async move {
             if connection.is_caller() {
+                // Draining meanwhile: a peer whose messages nobody takes may not take ours.
                 let room = incoming.drain_until(outgoing.reserve()).await?;
                 let reading = room.map(|room| room.send(ToSend::End)).is_ok();
                 incoming.drain().await?;
@@ -180,6 +182,7 @@ impl Channel {
                 connection.ended().await;
                 return Ok(());
             }
+            // Before all else: the peer may close the moment it has read our end.
             connection.close_when_idle();
             incoming.drain().await?;
             outgoing
@@ -188,6 +191,7 @@ impl Channel {
                 .map_err(|_| connection.fault().unwrap_or(Error::Gone))?;
             connection.ended().await;
             match connection.fault() {
+                // The peer closes once it has everything; a connection that broke may have lost our end.
                 None if connection.was_closed() => Ok(()),
                 fault => Err(fault.unwrap_or(Error::Gone)),
             }
@@ -222,6 +226,7 @@ impl ReceiveHalf {
         if self.put_back.is_none() {
             match timeout(CAUSE_WAIT, self.messages.next()).await {
                 Ok(Err(error)) => return error,
+                // It may be the peer's own word for why, such as an `Abort`.
                 Ok(Ok(message)) => self.put_back = message,
                 Err(_) => {}
             }
@@ -264,6 +269,7 @@ impl ReceivedMessages {
     }
 
     async fn next(&mut self) -> Result<Option<Message>, Error> {
+        // A stream of tonic's is not to be asked again once it has ended.
         if let Some(ended) = self.ended {
             return ended.map(|()| None);
         }

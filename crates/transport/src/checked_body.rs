@@ -27,11 +27,13 @@ pub(super) fn check_headers(status: StatusCode, headers: &HeaderMap) -> Result<(
     if status != StatusCode::OK || !headers.get(CONTENT_TYPE).is_some_and(grpc) {
         return Err(Misbehaviour::Grpc.into());
     }
+    // A response may consist of headers alone, and then ends in them.
     if headers.contains_key(GRPC_STATUS) {
         check_status(headers)?;
         // Success, and not a single message: no session ends like this.
         return Err(Error::Gone);
     }
+    // Not in trailers, where it is left out, but where tonic would read it.
     if headers.contains_key(GRPC_STATUS_DETAILS) {
         return Err(Misbehaviour::Grpc.into());
     }

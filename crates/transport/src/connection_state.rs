@@ -98,6 +98,7 @@ impl<S> WatchedStream<S> {
 
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
+            // What TLS found wrong is inside the error, and lost to the layers above.
             self.state.broken.store(true, Relaxed);
             let inner = error
                 .get_ref()
@@ -118,6 +119,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         if read.is_ok() && buffer.filled().len() == before {
+            // Nothing read is the end as TLS announces it; a stream that just stops is an error.
             self.state.closed.store(true, Relaxed);
         }
         Poll::Ready(self.note(read))

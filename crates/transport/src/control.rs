@@ -97,6 +97,7 @@ impl ControlConnection {
 
     /// The calls.
     pub fn calls(&self) -> ControlClient<ControlSender> {
+        // gRPC wants a name; this one is looked up nowhere (RFC 6761 §6.4).
         let origin = Uri::from_static("https://node.tacit.invalid");
         ControlClient::with_origin(self.sender.clone(), origin)
             .max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
@@ -110,6 +111,7 @@ impl ControlConnection {
 
     /// What broke the connection, if anything has: the cause behind a call's failing.
     pub fn fault(&self) -> Option<Error> {
+        // The node may also have closed in good order, which is no fault and ends the calls as well.
         let gone = self.state.is_over().then_some(Error::Gone);
         self.running.fault().or(gone)
     }

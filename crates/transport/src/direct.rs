@@ -200,6 +200,7 @@ impl<T: Send + 'static> Handshakes<T> {
                         Ok(ended) => ended,
                         Err(failed) => (failed.id(), Err(Error::Gone)),
                     };
+                    // Not found are those displaced, which were told of when they were.
                     if let Some(from) = self.forget(id) {
                         return (from, outcome);
                     }
@@ -274,6 +275,7 @@ pub async fn connect(address: &str, tls: &PinnedTls, limits: &Limits) -> Result<
     loop {
         let failure = match reach(&addresses, limits, deadline).await {
             Ok(stream) => match call_over(stream, tls, limits).await {
+                // What forwards a port hangs up like this as long as nothing listens behind it.
                 Err(Error::Gone) => Error::Gone,
                 settled => return settled,
             },
@@ -295,6 +297,7 @@ pub(super) async fn reach(
 ) -> Result<TcpStream, Error> {
     let mut failure = Error::NameUnknown;
     for address in addresses {
+        // Each address has its own attempt: one that swallows packets must not cost the others theirs.
         let attempt = deadline.min(Instant::now() + limits.attempt);
         let connected = timeout_at(attempt, TcpStream::connect(address)).await;
         match connected.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {

@@ -61,12 +61,14 @@ where
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(limits.keep_alive_interval)
         .keep_alive_timeout(limits.keep_alive_timeout)
+        // Also before the session's stream is open.
         .keep_alive_while_idle(true)
         .handshake(TokioIo::new(WatchedStream::new(secured, state.clone())))
         .await
         .map_err(|error| state.blame(&error))?;
     let running = Connection::start(connection, tasks, state.clone());
 
+    // gRPC wants a name; this one is looked up nowhere (RFC 6761 §6.4).
     let origin = Uri::from_static("https://peer.tacit.invalid");
     let (outgoing, queue) = send_queue();
     let sender = RequestSender::new(sender, state);
@@ -133,6 +135,7 @@ where
         }
         // The service went with its connection before anybody called it.
         Err(_) => {
+            // To its end first: only then is it known what broke it.
             running.ended().await;
             Err(running.fault().unwrap_or(Error::Gone))
         }
@@ -150,6 +153,7 @@ impl Peer for SessionService {
         &self,
         request: tonic::Request<Streaming<Message>>,
     ) -> Result<tonic::Response<Self::SessionStream>, Status> {
+        // Taken, so that a second call finds nothing.
         let first = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (opened, queue) = first.ok_or(Refusal::SecondSession)?;
         opened

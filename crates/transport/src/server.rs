@@ -63,6 +63,7 @@ impl Connections {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        // Not in `handshakes`: the operating system vouches for who is there.
         self.running.spawn(connection(self.stopping()));
     }
 
@@ -85,6 +86,7 @@ impl Connections {
         if self.handshakes.len() > self.handshakes_max
             && let Some((_, oldest)) = self.handshakes.pop_front()
         {
+            // The oldest had the most time, and whoever is honest needs little of it.
             oldest.abort();
         }
     }
@@ -201,6 +203,7 @@ pub async fn serve_calls<S, F, B>(
             .serve_connection(TokioIo::new(stream), service_fn(answer))
     );
     let mut looks = interval(limits.idle);
+    // After a pause of the whole machine one look is enough, and callers had time to call.
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once, and nobody has had time to call yet.
     looks.tick().await;

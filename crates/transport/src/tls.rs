@@ -182,6 +182,7 @@ where
 {
     match TlsAcceptor::from(server.clone())
         .accept(stream)
+        // The stream is wanted back, to be read on until the alert has arrived.
         .into_fallible()
         .await
     {
@@ -216,6 +217,7 @@ fn server_config(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(key)));
     server.alpn_protocols = vec![ALPN.to_vec()];
+    // As on the client's side: every connection proves both keys anew.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
     server.max_early_data_size = 0;
@@ -414,7 +416,9 @@ fn handshake_error(error: &io::Error) -> Error {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
+        // Not even a record of TLS.
         Some(rustls::Error::InvalidMessage(_)) => Error::NotTls,
+        // An alert that says nothing by itself: in a handshake, that the two have nothing in common.
         Some(error @ rustls::Error::AlertReceived(_)) if blame(error) == Error::Gone => {
             Error::Incompatible
         }
@@ -433,6 +437,7 @@ pub(super) fn blame(error: &rustls::Error) -> Error {
                 None => Misbehaviour::Tls.into(),
             }
         }
+        // A certificate where a raw key belongs.
         Tls::InvalidCertificate(CertificateError::BadEncoding) => Error::Incompatible,
         Tls::AlertReceived(
             AlertDescription::CertificateUnknown

@@ -101,6 +101,7 @@ impl RelayConnection {
             .await
             .map_err(|error| state.blame(&error))?;
         let running = Connection::start(connection, tasks, state.clone());
+        // gRPC wants a name; this one is looked up nowhere (RFC 6761 §6.4).
         let origin = Uri::from_static("https://relay.tacit.invalid");
         let client = RelayClient::with_origin(RequestSender::new(sender, state), origin)
             .max_decoding_message_size(RELAY_MESSAGE_BYTES_MAX)
@@ -136,6 +137,7 @@ impl RelayConnection {
     /// [`Error::Refused`], [`Error::Gone`]: the relay ended the wait.
     pub async fn listen(mut self, peer: &NodeId) -> Result<Tunnel, Error> {
         let (outgoing, frames) = frames(peer);
+        // Only the call is bounded, not the wait that it begins.
         let call = timeout(self.answer, self.client.listen(ReceiverStream::new(frames)));
         let call = call.await.map_err(|_| Error::HandshakeTimedOut)?;
         let mut incoming = call.map_err(|status| status_error(&status))?.into_inner();
@@ -360,6 +362,7 @@ async fn send_out(
         let gone = |_| io::ErrorKind::BrokenPipe;
         let room = outgoing.reserve().await.map_err(gone)?;
         match reader.read(&mut buffer).await? {
+            // The frames' sender goes with this function: the relay sees the end of the stream.
             0 => return Ok(()),
             read => room.send(Piece::Data(Bytes::copy_from_slice(&buffer[..read])).into()),
         }
