@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pairing::{NodeId, NodeKey};
-use store;
 use transport::{EnrolledTls, PublicKey};
 
 use super::counters::Counters;
