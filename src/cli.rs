@@ -34,7 +34,7 @@ mod stops;
 pub mod table;
 mod terms;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use failure::{Exit, Failure};
 
@@ -121,7 +121,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Client(args) => client::run(&args),
         Command::Passphrase(args) => passphrase::run(&args),
         Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Bench(Bench::Matching(args)) => bench_matching::run(&args),
     }
 }

@@ -1,9 +1,8 @@
 //! `tacit completions`: completion scripts for shells.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, Exit, Failure};
+use super::{Exit, Failure};
 
 /// Print the completion script of a shell
 #[derive(clap::Args, Debug)]
@@ -17,16 +16,11 @@ const EXAMPLES: &str = "\
 Example:
   tacit completions bash > ~/.local/share/bash-completion/completions/tacit";
 
-/// Runs the subcommand.
+/// Prints the script for `program`, which knows all subcommands.
 ///
 /// # Errors
 /// None; the script goes to standard output.
-pub fn run(args: &Args) -> Result<Exit, Failure> {
-    clap_complete::generate(
-        args.shell,
-        &mut Cli::command(),
-        "tacit",
-        &mut std::io::stdout(),
-    );
+pub fn run(args: &Args, program: &mut clap::Command) -> Result<Exit, Failure> {
+    clap_complete::generate(args.shell, program, "tacit", &mut std::io::stdout());
     Ok(Exit::Clean)
 }

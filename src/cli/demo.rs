@@ -1,6 +1,7 @@
 //! `tacit demo`: two invented delegations match on this machine through a relay, over the real stack;
 //! then one of them is killed in the middle, and both have their answers all the same.
 
+mod delegation;
 mod show;
 
 use std::future::pending;
@@ -14,6 +15,8 @@ use rand_core::UnwrapErr;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use delegation::{A, B, Delegation, NOBODY, Side};
+
 use super::list_file::today;
 use super::match_lists::runtime;
 use super::progress::Progress;
@@ -21,7 +24,6 @@ use super::route::{MeetingPoint, RouteArgs, Via, open};
 use super::session::{cause_failure, exchange, graded, prepare, session_failure};
 use super::terms::TermsArgs;
 use super::{Exit, Failure, finish};
-use identity::grade::PersonAnswer;
 use identity::{self, List, ListOptions, Schema, list};
 use node::Patience;
 use node::settle::by_verdict;
@@ -32,9 +34,8 @@ use protocol::session::Persist;
 use relay::mediator::system_clock;
 use relay::{self, Relay, serve};
 use store::enrolled;
-use transport::Traffic;
 
-/// For a mediator in this very process.
+/// A mediator in this very process answers at once, or not at all.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// See two invented delegations match on this machine: both sides' answers, what an eavesdropper and the
@@ -53,42 +54,6 @@ Examples:
   tacit demo --wide
 
 The people are invented. The lists are samples/*.csv of the source; nothing stays on disk.";
-
-/// One invented delegation.
-struct Delegation {
-    name: &'static str,
-    held: &'static [u8],
-    requested: &'static [u8],
-}
-
-static A: Delegation = Delegation {
-    name: "Delegation A",
-    held: include_bytes!("../../samples/held-a.csv"),
-    requested: include_bytes!("../../samples/requested-a.csv"),
-};
-
-static B: Delegation = Delegation {
-    name: "Delegation B",
-    held: include_bytes!("../../samples/held-b.csv"),
-    requested: include_bytes!("../../samples/requested-b.csv"),
-};
-
-/// A delegation with one person on each list, to compare the traffic with.
-static NOBODY: Delegation = Delegation {
-    name: "Nobody",
-    held: ONE_PERSON,
-    requested: ONE_PERSON,
-};
-
-const ONE_PERSON: &[u8] = b"id,surname,name,dob\n1,Nobody,Ivan,1990-01-02\n";
-
-/// What one side came to.
-struct Side {
-    held: List,
-    requested: List,
-    answers: Vec<PersonAnswer>,
-    traffic: Arc<Traffic>,
-}
 
 /// The relay with its mediator, in this process.
 struct Host {
@@ -374,9 +339,5 @@ fn failed(error: &dyn std::error::Error) -> Failure {
 }
 
 fn died(message: &str) -> Failure {
-    Failure {
-        message: message.to_owned(),
-        hint: None,
-        exit: Exit::Failed,
-    }
+    Failure::failed(message)
 }

@@ -44,6 +44,15 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Something on this machine that is nobody's input, and about which there is nothing to advise.
+    pub fn failed(error: impl fmt::Display) -> Self {
+        Self {
+            message: error.to_string(),
+            hint: None,
+            exit: Exit::Failed,
+        }
+    }
+
     /// Bad input, with what the user can do about it.
     pub fn bad_input(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {

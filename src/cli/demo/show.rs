@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Delegation, Side};
+use super::delegation::{Delegation, Side};
 use crate::cli::table;
 use identity::{Answer, Field, List, Person};
 use pairing::NodeId;
