@@ -84,7 +84,7 @@ enum Command {
     Passphrase(passphrase::Args),
     Schema(schema::Args),
     Completions(completions::Args),
-    /// Measure
+    /// Measure how well people are found, on lists whose truth is known
     #[command(subcommand)]
     Bench(Bench),
 }

@@ -20,7 +20,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  tacit client enrol desk-3 --role clerk --key tacit1…    a key of another machine: tacit id prints it
+  tacit client enrol desk-3 --role clerk --key tacit1…    a key: what tacit id prints there
   tacit client enrol records --role auditor --user 1003   a user of the node's machine
   tacit client role 2 officer
   tacit client list

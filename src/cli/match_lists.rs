@@ -104,13 +104,14 @@ Examples:
     tacit match --held held.csv --requested requested.csv --peer tacit1… --mediator tacitm1…
   Without one: one side waits, the other connects:
     tacit match --held held.csv --requested requested.csv --peer tacit1… --listen 0.0.0.0:7447
-    tacit match --held held.csv --requested requested.csv --peer tacit1… --connect 192.0.2.7:7447 --output results.csv
+    tacit match --held held.csv --requested requested.csv --peer tacit1… --connect 192.0.2.7:7447 \\
+        --output results.csv
   After a crash, or Ctrl-C, of a session that was signed:
     tacit match --finish
 
-Exit code: 0 done, also where the mediator settled; 1 this machine failed; 2 bad input; 3 refused (the
-two sides differ, the key is another one, or a relay or mediator refuses); 4 the peer misbehaved; 5 the
-peer or the mediator is unreachable or went away, or nobody settled in time; 130 stopped.";
+Exit code: 0 done, also where the mediator settled; 1 this machine failed; 2 bad input; 3 refused \
+(the two sides differ, the key is another one, or a relay or mediator refuses); 4 the peer misbehaved; \
+5 the peer or the mediator is unreachable or went away, or nobody settled in time; 130 stopped.";
 
 /// Runs the subcommand.
 ///

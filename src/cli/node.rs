@@ -43,7 +43,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples, to begin with:
-  tacit id                                  make the node's key; exchange ids, compare the eight words
+  tacit id                                  make the node's key; exchange ids, compare the words
   tacit node                                run the node; the first time it makes its store
   tacit peer add odesa tacit1… --address 192.0.2.7:7447
   tacit list import held held.csv

@@ -110,7 +110,12 @@ struct DescriptorArgs {
     home: HomeArgs,
 
     /// Where nodes reach the relay, to be part of the descriptor
-    #[arg(long, value_name = "HOST:PORT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "",
+        hide_default_value = true
+    )]
     address: String,
 }
 

@@ -16,3 +16,4 @@ mod namespaces;
 mod node;
 mod operating_page;
 mod relay_cli;
+mod screens;
