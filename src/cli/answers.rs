@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::node_link::{NodeArgs, NodeLink, strange};
+use super::node_link::{NodeArgs, NodeLink, refusal, strange};
 use super::results::{ResultRow, Results, ResultsFile};
 use super::{Exit, Failure, output, table};
+use admin::QueryNumber;
+use admin::answer::{AnsweringPeer, RecordAnswers, ResultsHeader};
+use admin::query::QuerySummary;
+use client::{FoundOnly, ResultsPart};
 use identity::list::Cells;
 use identity::{Answer, KeyKind, Person};
-use wire::control::results::Part;
-use wire::control::{self as pb, AnsweringPeer, RecordAnswers, ResultsHeader};
 
 /// Rows of the table on a terminal; elsewhere it has all.
 const TABLE_ROWS_MAX: usize = 200;
@@ -120,24 +122,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 /// What the node refuses.
 pub fn fetch(node: &NodeLink, query: Option<i64>, found_only: bool) -> Result<Answers, Failure> {
     node.block_on(async {
-        let mut calls = node.calls();
-        let stream = match query {
-            Some(number) => {
-                calls
-                    .query_results(pb::QueryResultsRequest { number })
-                    .await
-            }
-            None => {
-                let request = pb::StandingResultsRequest { found_only };
-                calls.standing_results(request).await
-            }
+        let parts = match query {
+            Some(number) => node.client().query_results(QueryNumber::new(number)).await,
+            None => node.client().standing_results(FoundOnly(found_only)).await,
         };
-        let mut stream = stream.map_err(|status| node.refusal(&status))?.into_inner();
-        let mut next = async || {
-            let message = stream.message().await;
-            message.map_err(|status| node.refusal(&status))
-        };
-        let Some(Part::Header(header)) = next().await?.and_then(|results| results.part) else {
+        let mut parts = parts.map_err(|error| refusal(&error))?;
+        let mut next = async || parts.next().await.map_err(|error| refusal(&error));
+        let Some(ResultsPart::Header(header)) = next().await? else {
             return Err(strange());
         };
         let mut answers = Answers {
@@ -145,11 +136,11 @@ pub fn fetch(node: &NodeLink, query: Option<i64>, found_only: bool) -> Result<An
             people: Vec::new(),
             answers: Vec::new(),
         };
-        while let Some(results) = next().await? {
-            let Some(Part::Records(batch)) = results.part else {
+        while let Some(part) = next().await? {
+            let ResultsPart::Records(records) = part else {
                 return Err(strange());
             };
-            for record in batch.records {
+            for record in records {
                 answers.add(record).ok_or_else(strange)?;
             }
         }
@@ -163,19 +154,15 @@ impl Answers {
         if record.answers.len() != self.header.peers.len() {
             return None;
         }
-        let answer = |answer: pb::RecordAnswer| {
-            let kinds = answer.kinds.into_iter().map(pb::kind_numbered);
-            let kinds = kinds.collect::<Result<_, _>>().ok()?;
-            Some((pb::answer_numbered(answer.answer).ok()?, kinds))
-        };
         self.people.push(Person {
             line: record.line,
             record_id: record.record_id.into(),
             columns: Some(Cells::new(record.cells.iter().map(String::as_str))),
             keys: Vec::new(),
         });
-        let answers = record.answers.into_iter().map(answer);
-        self.answers.push(answers.collect::<Option<_>>()?);
+        let answers = record.answers.into_iter();
+        let answers = answers.map(|answer| (answer.answer, answer.kinds));
+        self.answers.push(answers.collect());
         Some(())
     }
 
@@ -217,10 +204,7 @@ impl Answers {
     }
 
     fn peers_json(&self) -> serde_json::Value {
-        let peer = |peer: &AnsweringPeer| {
-            let at = node::control::forms::time(peer.answered_ms);
-            json!({"name": peer.name, "answered": at.map(|at| at.to_string()), "asked": peer.asked})
-        };
+        let peer = |peer: &AnsweringPeer| json!({"name": peer.name, "answered": peer.answered.to_string(), "asked": peer.asked});
         self.header.peers.iter().map(peer).collect()
     }
 
@@ -241,7 +225,7 @@ impl Answers {
         output::print(&results.table(rows_max))?;
         output::print(&results.count_line())?;
         for peer in &self.header.peers {
-            let (name, at) = (table::printable(&peer.name), table::time(peer.answered_ms));
+            let (name, at) = (table::printable(&peer.name), table::time(peer.answered));
             output::print(&format!("{name} answered at {at}."))?;
         }
         Ok(Exit::Clean)
@@ -249,26 +233,23 @@ impl Answers {
 }
 
 fn queries(node: &NodeLink, json: bool) -> Result<Exit, Failure> {
-    let reply = node.ask(node.calls().list_queries(pb::ListQueriesRequest {}))?;
+    let queries = node.ask(node.client().queries())?;
     if json {
-        let query = |query: &pb::QueryInfo| {
-            let at = node::control::forms::time(query.submitted_ms);
-            json!({"number": query.number, "submitted": at.map(|at| at.to_string()), "open": query.open})
-        };
-        let queries: Vec<_> = reply.queries.iter().map(query).collect();
+        let query = |query: &QuerySummary| json!({"number": query.number, "submitted": query.submitted.to_string(), "open": query.open});
+        let queries: Vec<_> = queries.iter().map(query).collect();
         output::print(&json!(queries).to_string())?;
         return Ok(Exit::Clean);
     }
-    if reply.queries.is_empty() {
+    if queries.is_empty() {
         output::print("You have asked nothing yet; tacit query asks.")?;
         return Ok(Exit::Clean);
     }
     let mut shown = table::with_header(["query", "submitted", ""]);
-    for query in reply.queries {
+    for query in queries {
         let state = if query.open { "is asked" } else { "withdrawn" };
         shown.add_row([
             query.number.to_string(),
-            table::time(query.submitted_ms),
+            table::time(query.submitted),
             state.to_owned(),
         ]);
     }

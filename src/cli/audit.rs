@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use tempfile::NamedTempFile;
 
-use super::node_link::NodeArgs;
+use super::node_link::{NodeArgs, refusal, strange};
 use super::{Exit, Failure, output};
+use admin::{AuditVerdict, SessionNumber};
+use client::Newest;
 use pairing::NodeId;
 use store::audit::Head;
 use store::audit::export::{self, ExportError};
-use wire::control as pb;
 
 /// Bytes of a file with a head, at most: one line, or a whole export's last one.
 const HEAD_FILE_BYTES_MAX: u64 = 64 << 20;
@@ -112,10 +113,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Some(Command::Export(args)) => exported(args),
         Some(Command::Receipt(args)) => {
             let node = args.node.connect()?;
-            let session = args.session;
-            let reply = node.ask(node.calls().get_receipt(pb::GetReceiptRequest { session }))?;
+            let session = SessionNumber::new(args.session);
+            let receipt = node.ask(node.client().receipt(session))?;
             let mut file = Whole::at(&args.file)?;
-            file.write(&reply.receipt)?;
+            file.write(&receipt)?;
             file.finish()?;
             Ok(Exit::Clean)
         }
@@ -124,8 +125,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn entries(args: &EntriesArgs) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let request = pb::AuditEntriesRequest { count: args.last };
-    for entry in node.ask(node.calls().audit_entries(request))?.entries {
+    for entry in node.ask(node.client().audit_entries(Newest(args.last)))? {
         output::print(&entry)?;
     }
     Ok(Exit::Clean)
@@ -135,14 +135,10 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
     let earlier = args.earlier.as_deref().map(head).transpose()?;
     let Some(path) = &args.file else {
         let node = args.node.connect()?;
-        let request = pb::VerifyAuditRequest {
-            earlier: earlier.map(|head| head.to_line()),
-        };
-        let reply = node.ask(node.calls().verify_audit(request))?;
-        let head = reply.head.and_then(|line| Head::from_line(&line).ok());
-        return match (head, reply.fault) {
-            (Some(head), None) => holds(&head),
-            (_, fault) => Err(broken(&fault.unwrap_or_else(|| "it has no head".into()))),
+        let earlier = earlier.map(|head| head.to_line());
+        return match node.ask(node.client().verify_audit(earlier))? {
+            AuditVerdict::Holds { head } => holds(&Head::from_line(&head).map_err(|_| strange())?),
+            AuditVerdict::Broken { fault } => Err(broken(&fault)),
         };
     };
     let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
@@ -197,15 +193,12 @@ fn exported(args: &ExportArgs) -> Result<Exit, Failure> {
     let mut file = Whole::at(&args.file)?;
     let node = args.node.connect()?;
     node.block_on(async {
-        let stream = node.calls().export_audit(pb::ExportAuditRequest {}).await;
-        let mut stream = stream.map_err(|status| node.refusal(&status))?.into_inner();
-        loop {
-            let part = stream.message().await;
-            match part.map_err(|status| node.refusal(&status))? {
-                Some(part) => file.write(&part.data)?,
-                None => return Ok(()),
-            }
+        let parts = node.client().export_audit().await;
+        let mut parts = parts.map_err(|error| refusal(&error))?;
+        while let Some(part) = parts.next().await.map_err(|error| refusal(&error))? {
+            file.write(&part)?;
         }
+        Ok(())
     })?;
     file.finish()?;
     eprintln!(

@@ -3,12 +3,10 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::node_link::{NodeArgs, strange};
+use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use admin::{Client, Credential, Role};
-use node::control::forms;
+use admin::{Client, ClientNumber, Credential, NewClient, Role, RoleChange};
 use pairing::NodeId;
-use wire::control as pb;
 
 /// Say who may use a running node, as clerk, officer or auditor
 #[derive(clap::Args, Debug)]
@@ -132,11 +130,11 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Command::List(args) => list(args),
         Command::Role(args) => {
             let node = args.node.connect()?;
-            let request = pb::ChangeRoleRequest {
-                number: args.number,
-                role: forms::role_number(args.role.into()),
+            let change = RoleChange {
+                client: ClientNumber::new(args.number),
+                role: args.role.into(),
             };
-            node.ask(node.calls().change_role(request))?;
+            node.ask(node.client().change_role(change))?;
             let role = Role::from(args.role).name();
             output::print(&format!("Client {} is {role} now.", args.number))?;
             Ok(Exit::Clean)
@@ -144,10 +142,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Remove(args) => {
             let node = args.node.connect()?;
             let number = args.number;
-            node.ask(
-                node.calls()
-                    .remove_client(pb::RemoveClientRequest { number }),
-            )?;
+            node.ask(node.client().remove_client(ClientNumber::new(number)))?;
             output::print(&format!("Client {number} is shut out."))?;
             Ok(Exit::Clean)
         }
@@ -163,12 +158,12 @@ fn enrol(args: &EnrolArgs) -> Result<Exit, Failure> {
         }
     };
     let node = args.node.connect()?;
-    let request = pb::EnrolClientRequest {
+    let new = NewClient {
         name: args.name.clone(),
-        role: forms::role_number(args.role.into()),
-        credential: Some(forms::credential_form(credential)),
+        role: args.role.into(),
+        credential,
     };
-    let number = node.ask(node.calls().enrol_client(request))?.number;
+    let number = node.ask(node.client().enrol_client(new))?;
     let role = Role::from(args.role).name();
     output::print(&format!(
         "{} is enrolled as {role}, number {number}.",
@@ -179,9 +174,7 @@ fn enrol(args: &EnrolArgs) -> Result<Exit, Failure> {
 
 fn list(args: &ListArgs) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let reply = node.ask(node.calls().list_clients(pb::ListClientsRequest {}))?;
-    let clients = reply.clients.into_iter().map(forms::client);
-    let clients: Vec<Client> = clients.collect::<Result<_, _>>().map_err(|_| strange())?;
+    let clients = node.ask(node.client().clients())?;
     let known_by = |client: &Client| match client.credential {
         Credential::User(user) => format!("user {user}"),
         Credential::Key(key) => key.to_string(),

@@ -11,19 +11,17 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::list_file::{self, ListArgs};
-use super::node_link::{NodeArgs, NodeLink};
+use super::node_link::{NodeArgs, NodeLink, refusal};
 use super::progress::Progress;
 use super::session::row_errors_in;
 use super::{Exit, Failure, output, table};
+use admin::list::{Imported, StoredList};
+use client::{Header, ImportPart};
 use identity::list::{self, ListReport};
 use identity::{ListError, Person};
-use node::control::forms;
 use protocol::ListKind;
-use wire::control::import_list_request::Part;
-use wire::control::{
-    self as pb, BATCH_PEOPLE_MAX, Header, ImportEnd, ImportListReply, ImportListRequest,
-    ImportStart, PersonBatch, StoredList,
-};
+use wire::control::BATCH_PEOPLE_MAX;
+use wire::control::convert::records::person_bytes;
 
 /// Row errors shown before the rest is only counted.
 const ERRORS_SHOWN_MAX: usize = 20;
@@ -135,10 +133,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Show(args) => show(args),
         Command::Withdraw(args) => {
             let node = args.node.connect()?;
-            let request = pb::WithdrawListRequest {
-                kind: pb::list_number(args.which),
-            };
-            node.ask(node.calls().withdraw_list(request))?;
+            node.ask(node.client().withdraw_list(args.which))?;
             output::print(&format!("The {} list is withdrawn.", args.which.name()))?;
             Ok(Exit::Clean)
         }
@@ -160,7 +155,7 @@ fn import(args: &ImportArgs) -> Result<Exit, Failure> {
         // The node is asked only once there is something to send: a workbook takes its time.
         let first = fed.recv().await?;
         let messages = tokio_stream::once(first).chain(ReceiverStream::new(fed));
-        Some(node.calls().import_list(messages).await)
+        Some(node.client().import_list(messages).await)
     });
     let read = reading
         .join()
@@ -172,8 +167,8 @@ fn import(args: &ImportArgs) -> Result<Exit, Failure> {
     // What is wrong with the file comes before that the node did not get to its end.
     let report = read.outcome?;
     let changed = match imported {
-        Some(Ok(reply)) => reply.into_inner(),
-        Some(Err(status)) => return Err(node.refusal(&status)),
+        Some(Ok(imported)) => imported,
+        Some(Err(error)) => return Err(refusal(&error)),
         None => return Err(Failure::list(&args.file, &ListError::Empty)),
     };
     tell(args, &report, &changed, &progress)?;
@@ -184,16 +179,17 @@ fn import(args: &ImportArgs) -> Result<Exit, Failure> {
 fn tell(
     args: &ImportArgs,
     report: &ListReport,
-    changed: &ImportListReply,
+    imported: &Imported,
     progress: &Progress,
 ) -> Result<(), Failure> {
+    let changed = &imported.change;
     if args.json {
         return output::print(
             &json!({
                 "list": args.which.name(), "people": changed.people, "added": changed.added,
                 "changed": changed.changed, "removed": changed.removed,
                 "unchanged": changed.unchanged, "rows_left_out": report.rows_left_out,
-                "keys": {"narrow": changed.narrow_elements, "wide": changed.wide_elements},
+                "keys": {"narrow": imported.narrow_elements, "wide": imported.wide_elements},
             })
             .to_string(),
         );
@@ -224,25 +220,23 @@ fn tell(
 
 /// Says where the list may be larger than what was agreed with a peer. Only a warning, so that what
 /// fails here is nobody's business.
-fn warn_of_ceilings(
-    node: &NodeLink,
-    which: ListKind,
-    changed: &ImportListReply,
-    progress: &Progress,
-) {
-    let Ok(reply) = node.ask(node.calls().list_peers(pb::ListPeersRequest {})) else {
+fn warn_of_ceilings(node: &NodeLink, which: ListKind, imported: &Imported, progress: &Progress) {
+    let Ok(peers) = node.ask(node.client().peers()) else {
         return;
     };
-    for entry in reply.peers.into_iter().filter_map(|peer| peer.entry) {
-        let policy = entry.policy.unwrap_or_default();
+    for entry in peers.into_iter().map(|peer| peer.entry) {
         let classes = [
-            ("narrow", policy.narrow, changed.narrow_elements),
-            ("wide", policy.wide, changed.wide_elements),
+            (
+                "narrow",
+                Some(entry.policy.narrow),
+                imported.narrow_elements,
+            ),
+            ("wide", entry.policy.wide, imported.wide_elements),
         ];
         for (name, class, elements) in classes {
             let ceiling = class.map(|class| match which {
-                ListKind::Held => class.own_held,
-                ListKind::Requested => class.own_requested,
+                ListKind::Held => class.own.held,
+                ListKind::Requested => class.own.requested,
             });
             if let Some(ceiling) = ceiling.filter(|ceiling| u64::from(*ceiling) < elements) {
                 progress.say(format!(
@@ -263,7 +257,7 @@ struct Read {
 
 /// Reads the file and hands it on in messages. Without the last one the node changes nothing.
 fn read_into(
-    feed: mpsc::Sender<ImportListRequest>,
+    feed: mpsc::Sender<ImportPart>,
     file: std::fs::File,
     which: ListKind,
     args: &ListArgs,
@@ -292,10 +286,8 @@ fn read_into(
                 },
                 schema,
             };
-            sender.borrow_mut().send(Part::Start(ImportStart {
-                kind: pb::list_number(which),
-                header: Some((&header).into()),
-            }));
+            let kind = which;
+            sender.borrow_mut().send(ImportPart::Start { kind, header });
         },
         |row| {
             let mut sender = sender.borrow_mut();
@@ -312,7 +304,7 @@ fn read_into(
                 sender.feed = None;
             }
             if row.is_used() {
-                sender.add(&Person {
+                sender.add(Person {
                     line: row.line,
                     record_id: row.record_id,
                     columns: carries.then_some(row.cells),
@@ -353,19 +345,18 @@ fn read_into(
 
 /// Gathers records into messages. Once nobody takes them any more, they are dropped.
 struct Sender {
-    feed: Option<mpsc::Sender<ImportListRequest>>,
-    batch: Vec<pb::Person>,
+    feed: Option<mpsc::Sender<ImportPart>>,
+    batch: Vec<Person>,
     bytes: usize,
     people: u64,
 }
 
 impl Sender {
-    fn add(&mut self, person: &Person) {
+    fn add(&mut self, person: Person) {
         if self.feed.is_none() {
             return;
         }
-        let person = pb::Person::from(person);
-        let bytes = pb::person_bytes(&person);
+        let bytes = person_bytes(&person);
         if self.batch.len() == BATCH_PEOPLE_MAX
             || !self.batch.is_empty() && self.bytes + bytes > BATCH_BYTES
         {
@@ -380,19 +371,18 @@ impl Sender {
         if !self.batch.is_empty() {
             let people = std::mem::take(&mut self.batch);
             self.bytes = 0;
-            self.send(Part::Batch(PersonBatch { people }));
+            self.send(ImportPart::Batch(people));
         }
     }
 
     fn finish(mut self) {
         self.flush();
         let people = self.people;
-        self.send(Part::End(ImportEnd { people }));
+        self.send(ImportPart::End { people });
     }
 
-    fn send(&mut self, part: Part) {
-        let message = ImportListRequest { part: Some(part) };
-        let sent = self.feed.as_ref().map(|feed| feed.blocking_send(message));
+    fn send(&mut self, part: ImportPart) {
+        let sent = self.feed.as_ref().map(|feed| feed.blocking_send(part));
         if matches!(sent, Some(Err(_))) {
             self.feed = None;
         }
@@ -401,14 +391,14 @@ impl Sender {
 
 fn show(args: &ShowArgs) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let reply = node.ask(node.calls().list_info(pb::ListInfoRequest {}))?;
-    let lists = [("held", reply.held), ("requested", reply.requested)];
+    let stored = node.ask(node.client().lists())?;
+    let lists = [("held", stored.held), ("requested", stored.requested)];
     if args.json {
         let list = |list: &Option<StoredList>| {
             list.as_ref().map(|list| {
                 json!({
                     "people": list.people, "schema": list.schema, "columns": list.columns,
-                    "imported": forms::time(list.imported_ms).map(|at| at.to_string()),
+                    "imported": list.imported.to_string(),
                 })
             })
         };
@@ -429,7 +419,7 @@ fn show(args: &ShowArgs) -> Result<Exit, Failure> {
             Some(list) => [
                 name.to_owned(),
                 list.people.to_string(),
-                table::time(list.imported_ms),
+                table::time(list.imported),
                 list.schema,
                 table::printable(&list.columns.join(", ")),
             ],

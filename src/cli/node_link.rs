@@ -5,15 +5,14 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use tokio::runtime::Runtime;
-use tonic::{Code, Status};
 
 use super::home::HomeArgs;
 use super::session::channel_failure;
 use super::{Exit, Failure};
+use client::{Client, Error, Refusal};
 use node::control::SOCKET_FILE;
 use pairing::NodeId;
-use transport::{self, ControlConnection, ControlSender, Limits, PinnedTls};
-use wire::control::ControlClient;
+use transport::{self, PinnedTls};
 
 /// Which node, and how to reach it.
 #[derive(clap::Args, Debug, Clone)]
@@ -39,7 +38,7 @@ pub struct NodeArgs {
 /// A connection to the node, and what runs it.
 pub struct NodeLink {
     runtime: Runtime,
-    link: ControlConnection,
+    client: Client,
 }
 
 impl NodeArgs {
@@ -52,14 +51,16 @@ impl NodeArgs {
             .enable_all()
             .build()
             .map_err(|error| failed(&error))?;
-        let limits = Limits::default();
-        let link = match &self.node {
+        let client = match &self.node {
             None => {
                 let socket = self.socket()?;
-                let link = runtime.block_on(ControlConnection::local(&socket, &limits));
-                link.map_err(|error| Failure {
-                    message: format!("{}: {}", socket.display(), told(&error)),
-                    ..unreachable(&error)
+                let client = runtime.block_on(Client::local(&socket));
+                client.map_err(|error| {
+                    let failure = refusal(&error);
+                    Failure {
+                        message: format!("{}: {}", socket.display(), failure.message),
+                        ..failure
+                    }
                 })?
             }
             Some((id, address)) => {
@@ -71,11 +72,11 @@ impl NodeArgs {
                 let key = home.load_key().map_err(|error| Failure::home(&error))?;
                 let tls = PinnedTls::new(key.seed(), *id.as_bytes());
                 let tls = tls.map_err(|error| channel_failure(&error))?;
-                let link = runtime.block_on(ControlConnection::remote(address, &tls, &limits));
-                link.map_err(|error| unreachable(&error))?
+                let client = runtime.block_on(Client::remote(address, &tls));
+                client.map_err(|error| refusal(&error))?
             }
         };
-        Ok(NodeLink { runtime, link })
+        Ok(NodeLink { runtime, client })
     }
 
     fn socket(&self) -> Result<PathBuf, Failure> {
@@ -89,75 +90,51 @@ impl NodeArgs {
 }
 
 impl NodeLink {
-    /// The node's calls.
-    pub fn calls(&self) -> ControlClient<ControlSender> {
-        self.link.calls()
+    /// The node's calls, to be waited for by [`NodeLink::ask`].
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Waits for one call, and says what its failing means.
     ///
     /// # Errors
     /// What the node refused, or that it is gone.
-    pub fn ask<T>(
-        &self,
-        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-    ) -> Result<T, Failure> {
-        let answer = self.block_on(call);
-        answer
-            .map(tonic::Response::into_inner)
-            .map_err(|status| self.refusal(&status))
+    pub fn ask<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
+        self.block_on(call).map_err(|error| refusal(&error))
     }
 
     /// Runs something that uses the node.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
-
-    /// What a status means.
-    pub fn refusal(&self, status: &Status) -> Failure {
-        let broken = source_of(status).or_else(|| match status.code() {
-            Code::Unknown | Code::Internal | Code::Cancelled => self.link.fault(),
-            _ => None,
-        });
-        if let Some(error) = broken {
-            return unreachable(&error);
-        }
-        let (exit, hint) = match status.code() {
-            Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange => {
-                (Exit::BadInput, None)
-            }
-            Code::PermissionDenied => (
-                Exit::Refused,
-                Some("an officer of the node decides who may do what: tacit client --help"),
-            ),
-            Code::FailedPrecondition | Code::Aborted | Code::ResourceExhausted => {
-                (Exit::Refused, None)
-            }
-            Code::DeadlineExceeded => (Exit::Unreachable, None),
-            Code::Unimplemented => (
-                Exit::Failed,
-                Some("is the node of the same version of tacit?"),
-            ),
-            _ => (Exit::Failed, None),
-        };
-        Failure {
-            message: format!("the node says: {}", status.message()),
-            hint: hint.map(str::to_owned),
-            exit,
-        }
-    }
 }
 
-/// The channel's error behind a status, if that is what it is.
-fn source_of(status: &Status) -> Option<transport::Error> {
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<transport::Error>() {
-            return Some(*error);
-        }
-        source = error.source();
+/// What it means that a call came to nothing.
+pub fn refusal(error: &Error) -> Failure {
+    let why = match error {
+        Error::Connection(error) => return unreachable(error),
+        Error::Refused { why, .. } => *why,
+        _ => return strange(),
+    };
+    let (exit, hint) = match why {
+        Refusal::BadInput => (Exit::BadInput, None),
+        Refusal::NotAllowed => (
+            Exit::Refused,
+            Some("an officer of the node decides who may do what: tacit client --help"),
+        ),
+        Refusal::NotNow => (Exit::Refused, None),
+        Refusal::TooSlow => (Exit::Unreachable, None),
+        Refusal::NoSuchCall => (
+            Exit::Failed,
+            Some("is the node of the same version of tacit?"),
+        ),
+        _ => (Exit::Failed, None),
+    };
+    Failure {
+        message: error.to_string(),
+        hint: hint.map(str::to_owned),
+        exit,
     }
-    None
 }
 
 fn unreachable(error: &transport::Error) -> Failure {

@@ -3,15 +3,13 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::node_link::{NodeArgs, NodeLink, strange};
+use super::node_link::{NodeArgs, NodeLink};
 use super::terms::ceiling;
 use super::{Exit, Failure, output, table};
 use admin::policy::{Approval, Budget, ClassPolicy, Sizes};
-use admin::{PeerEntry, Policy};
-use node::control::forms;
+use admin::{Peer, PeerEntry, PeerNumber, Policy};
 use pairing::NodeId;
 use protocol::CEILING_MAX;
-use wire::control as pb;
 
 /// The wide class has about two and a half times as many keys a person as the narrow one; sizes are powers of four.
 const WIDE_PER_NARROW: u32 = 4;
@@ -272,8 +270,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Remove(args) => {
             let node = args.node.connect()?;
             let peer = find(&node, &args.peer)?;
-            let number = peer.number;
-            node.ask(node.calls().remove_peer(pb::RemovePeerRequest { number }))?;
+            node.ask(node.client().remove_peer(peer.number))?;
             output::print(&format!("The pairing with {} has ended.", args.peer))?;
             Ok(Exit::Clean)
         }
@@ -290,19 +287,16 @@ fn add(args: &AddArgs) -> Result<Exit, Failure> {
     };
     args.agreed.apply(&mut entry)?;
     let node = args.node.connect()?;
-    let request = pb::AddPeerRequest {
-        entry: Some(forms::peer_entry_form(&entry)),
-    };
-    let reply = node.ask(node.calls().add_peer(request))?;
-    let peer = reply.peer.ok_or_else(strange)?;
+    let waits_for_it = entry.address.is_none() && !entry.by_relay;
+    let peer = node.ask(node.client().add_peer(entry))?;
     output::print(&format!(
         "{} is paired as number {}. Read these words to each other over the telephone; if theirs differ, \
          remove it:\n\n  {}\n",
         args.name,
         peer.number,
-        peer.words.join(" ")
+        peer.entry.id.words().join(" ")
     ))?;
-    if entry.address.is_none() && !entry.by_relay {
+    if waits_for_it {
         eprintln!("It has no address: this node waits for it to dial.");
     }
     Ok(Exit::Clean)
@@ -311,41 +305,24 @@ fn add(args: &AddArgs) -> Result<Exit, Failure> {
 fn change(args: &ChangeArgs) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
     let peer = find(&node, &args.peer)?;
-    let mut entry = forms::peer_entry(peer.entry).map_err(|_| strange())?;
+    let (number, mut entry) = (peer.number, peer.entry);
     if let Some(name) = &args.rename {
         entry.name.clone_from(name);
     }
     args.agreed.apply(&mut entry)?;
-    let request = pb::ChangePeerRequest {
-        number: peer.number,
-        entry: Some(forms::peer_entry_form(&entry)),
-    };
-    node.ask(node.calls().change_peer(request))?;
-    output::print(&format!(
-        "{} is changed: {}.",
-        entry.name,
-        agreed(&entry.policy)
-    ))?;
+    let said = format!("{} is changed: {}.", entry.name, agreed(&entry.policy));
+    node.ask(node.client().change_peer(Peer { number, entry }))?;
+    output::print(&said)?;
     Ok(Exit::Clean)
 }
 
 fn list(args: &ListArgs) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let peers = node
-        .ask(node.calls().list_peers(pb::ListPeersRequest {}))?
-        .peers;
-    let read = |peer: pb::PairedPeer| {
-        let entry = forms::peer_entry(peer.entry).map_err(|_| strange())?;
-        Ok((peer.number, entry, peer.words))
-    };
-    let peers: Vec<_> = peers
-        .into_iter()
-        .map(read)
-        .collect::<Result<_, Failure>>()?;
+    let peers = node.ask(node.client().peers())?;
     if args.json {
-        let peer = |(number, entry, words): &(i64, PeerEntry, Vec<String>)| {
+        let peer = |Peer { number, entry }: &Peer| {
             json!({
-                "number": number, "name": entry.name, "id": entry.id.to_string(), "words": words,
+                "number": number, "name": entry.name, "id": entry.id.to_string(), "words": entry.id.words(),
                 "address": entry.address, "by_relay": entry.by_relay, "policy": entry.policy,
             })
         };
@@ -358,7 +335,7 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Clean);
     }
     let mut shown = table::with_header(["", "peer", "where", "agreed", "words of its id"]);
-    for (number, entry, words) in peers {
+    for Peer { number, entry } in peers {
         let place = match (&entry.address, entry.by_relay) {
             (_, true) => "at the relay".to_owned(),
             (Some(address), false) => address.clone(),
@@ -369,7 +346,7 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
             table::printable(&entry.name),
             table::printable(&place),
             agreed(&entry.policy),
-            words.join(" "),
+            entry.id.words().join(" "),
         ]);
     }
     output::print(&shown.to_string())?;
@@ -377,18 +354,15 @@ fn list(args: &ListArgs) -> Result<Exit, Failure> {
 }
 
 /// The peer that a person means by its name, number or id.
-pub fn find(node: &NodeLink, wanted: &str) -> Result<pb::PairedPeer, Failure> {
-    let peers = node
-        .ask(node.calls().list_peers(pb::ListPeersRequest {}))?
-        .peers;
-    let is_it = |peer: &pb::PairedPeer| {
-        let entry = peer.entry.as_ref();
-        entry.is_some_and(|entry| entry.name == wanted || entry.id == wanted)
-    };
-    let by_number = |peer: &pb::PairedPeer| wanted.parse() == Ok(peer.number);
+fn find(node: &NodeLink, wanted: &str) -> Result<Peer, Failure> {
+    let peers = node.ask(node.client().peers())?;
+    let is_it = |peer: &Peer| peer.entry.name == wanted || peer.entry.id.to_string() == wanted;
+    let number = wanted.parse().ok().map(PeerNumber::new);
+    // A peer may be called by another's number: the name counts first.
     let place = peers.iter().position(is_it);
-    match place.or_else(|| peers.iter().position(by_number)) {
-        Some(place) => peers.into_iter().nth(place).ok_or_else(strange),
+    let place = place.or_else(|| peers.iter().position(|peer| Some(peer.number) == number));
+    match place.and_then(|place| peers.into_iter().nth(place)) {
+        Some(peer) => Ok(peer),
         None => Err(Failure::bad_input(
             format!("there is no peer {wanted:?}"),
             "tacit peer list shows them",

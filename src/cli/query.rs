@@ -7,17 +7,18 @@ use serde_json::{Map, Value};
 
 use super::answers;
 use super::list_file::ListArgs;
-use super::node_link::{NodeArgs, NodeLink};
+use super::node_link::{NodeArgs, NodeLink, refusal};
 use super::progress::Progress;
 use super::session::row_errors;
 use super::status::standing;
 use super::{Exit, Failure, output, table};
+use admin::query::QueryAtPeer;
+use admin::{Activity, QueryNumber};
+use client::{Header, NewQuery};
 use identity::list::{self, Format, ListOptions};
 use identity::{Field, List, ListKind};
-use wire::control::{
-    self as pb, BATCH_PEOPLE_MAX, CONTROL_MESSAGE_BYTES_MAX, Header, Person, QueryAtPeer,
-    QueryUpdate, SubmitQueryRequest,
-};
+use wire::control::convert::records::person_bytes;
+use wire::control::{BATCH_PEOPLE_MAX, CONTROL_MESSAGE_BYTES_MAX};
 
 /// Row errors shown before the rest is only counted.
 const ERRORS_SHOWN_MAX: usize = 20;
@@ -117,10 +118,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let progress = Progress::new(false);
     if let Some(number) = args.withdraw {
         let node = args.node.connect()?;
-        node.ask(
-            node.calls()
-                .withdraw_query(pb::WithdrawQueryRequest { number }),
-        )?;
+        node.ask(node.client().withdraw_query(QueryNumber::new(number)))?;
         output::print(&format!("Query {number} is no longer asked."))?;
         return Ok(Exit::Clean);
     }
@@ -134,7 +132,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let request = asked(args, &progress)?;
     let node = args.node.connect()?;
     let people = request.people.len();
-    let number = node.ask(node.calls().submit_query(request))?.number;
+    let number = node.ask(node.client().submit_query(request))?.number();
     if args.now {
         run_now(&node, &progress);
     }
@@ -150,8 +148,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 fn run_now(node: &NodeLink, progress: &Progress) {
-    match node.ask(node.calls().run_now(pb::RunNowRequest { peer: None })) {
-        Ok(reply) => progress.say(match reply.peers {
+    match node.ask(node.client().run_now(None)) {
+        Ok(peers) => progress.say(match peers {
             0 => "No peer's policy lets a session run at once. The query waits for the schedule.".to_owned(),
             1 => "A session runs at once. The peer can tell that somebody here asked at this moment.".to_owned(),
             peers => format!(
@@ -166,7 +164,7 @@ fn run_now(node: &NodeLink, progress: &Progress) {
 }
 
 /// Reads whom the query is about.
-fn asked(args: &Args, progress: &Progress) -> Result<SubmitQueryRequest, Failure> {
+fn asked(args: &Args, progress: &Progress) -> Result<NewQuery, Failure> {
     let options = args.list.options(ListKind::Requested, true);
     let (path, list) = match &args.file {
         Some(path) => (path.as_path(), args.list.read(path, &options, |_| ())?),
@@ -201,21 +199,15 @@ fn asked(args: &Args, progress: &Progress) -> Result<SubmitQueryRequest, Failure
         columns: list.header().to_vec(),
         schema: list.schema,
     };
-    let people: Vec<Person> = list.people.iter().map(Person::from).collect();
-    let bytes: usize = people
-        .iter()
-        .map(|person| pb::person_bytes(person) + 8)
-        .sum();
+    let people = list.people;
+    let bytes: usize = people.iter().map(|person| person_bytes(person) + 8).sum();
     if bytes + 65_536 > CONTROL_MESSAGE_BYTES_MAX {
         return Err(Failure::bad_input(
             format!("{}: too much text for one query", path.display()),
             "leave out columns that the results do not need, or ask in several queries",
         ));
     }
-    Ok(SubmitQueryRequest {
-        header: Some((&header).into()),
-        people,
-    })
+    Ok(NewQuery { header, people })
 }
 
 /// The person of the command line, as a list of one.
@@ -286,23 +278,19 @@ fn wait(node: &NodeLink, number: i64, progress: &Progress) -> Result<Exit, Failu
 }
 
 async fn watch(node: &NodeLink, number: i64, progress: &Progress) -> Result<(), Failure> {
-    let request = pb::WatchQueryRequest { number };
-    let stream = node.calls().watch_query(request).await;
-    let mut stream = stream.map_err(|status| node.refusal(&status))?.into_inner();
+    let updates = node.client().watch_query(QueryNumber::new(number)).await;
+    let mut updates = updates.map_err(|error| refusal(&error))?;
     let mut said: Vec<(i64, String)> = Vec::new();
-    loop {
-        let update = stream.message().await;
-        let update = update.map_err(|status| node.refusal(&status))?;
-        let Some(QueryUpdate { peers }) = update else {
-            return Ok(());
-        };
+    while let Some(peers) = updates.next().await.map_err(|error| refusal(&error))? {
         if peers.is_empty() && said.is_empty() {
             progress.say("No peer is paired yet: an officer does that with tacit peer add.");
             said.push((0, String::new()));
         }
         for peer in &peers {
             let line = told(peer);
-            let known = said.iter_mut().find(|(number, _)| *number == peer.peer);
+            let known = said
+                .iter_mut()
+                .find(|(number, _)| *number == peer.peer.number());
             match known {
                 Some((_, known)) if *known == line => {}
                 Some((_, known)) => {
@@ -311,20 +299,23 @@ async fn watch(node: &NodeLink, number: i64, progress: &Progress) -> Result<(), 
                 }
                 None => {
                     progress.say(&line);
-                    said.push((peer.peer, line));
+                    said.push((peer.peer.number(), line));
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// How a query stands with a peer, in words. Without how far a session is: that changes all the time.
 fn told(peer: &QueryAtPeer) -> String {
     let name = table::printable(&peer.name);
-    if let Some(at) = peer.answered_ms {
+    if let Some(at) = peer.answered {
         return format!("{name}: answered at {}", table::time(at));
     }
-    let mut pair = peer.pair.clone().unwrap_or_default();
-    (pair.done, pair.of) = (None, None);
+    let mut pair = peer.pair.clone();
+    if let Activity::Running { done, all } = &mut pair.activity {
+        (*done, *all) = (0, 0);
+    }
     format!("{name}: not yet; {}", standing(&pair))
 }

@@ -1,11 +1,13 @@
 //! `tacit sessions`, `tacit approve`, `tacit refuse`: what ran, what waits for an officer, and the decision.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use node::control::forms;
-use wire::control::{self as pb, ApprovalInfo, SessionInfo};
+use admin::session::{ApprovalSummary, SessionSummary};
+use admin::{ApprovalNumber, Decision, Stage};
+use client::Newest;
 
 /// Show the last sessions with their outcome, and those that wait for an officer
 #[derive(clap::Args, Debug)]
@@ -61,16 +63,14 @@ struct DecisionArgs {
 /// A node that is not there or refuses.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let request = pb::ListSessionsRequest { count: args.last };
-    let sessions = node.ask(node.calls().list_sessions(request))?.sessions;
-    let waiting = node.ask(node.calls().list_approvals(pb::ListApprovalsRequest {}))?;
-    let waiting = waiting.approvals;
+    let sessions = node.ask(node.client().sessions(Newest(args.last)))?;
+    let waiting = node.ask(node.client().approvals())?;
     if args.json {
         output::print(&to_json(&sessions, &waiting).to_string())?;
         return Ok(Exit::Clean);
     }
     for approval in &waiting {
-        let (number, at) = (approval.number, table::time(approval.asked_ms));
+        let (number, at) = (approval.number, table::time(approval.asked));
         let peer = table::printable(&approval.peer_name);
         output::print(&match approval.approved {
             true => format!("A session with {peer} is approved and has not begun."),
@@ -85,31 +85,50 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let mut shown = table::with_header(["", "peer", "begun", "ended", "outcome", "whose doing"]);
     for session in sessions {
+        let (ended, outcome, blame) = end(session.stage);
         shown.add_row([
             session.number.to_string(),
             table::printable(&session.peer_name),
-            table::time(session.started_ms),
-            table::time_or(session.ended_ms, ""),
-            session.outcome.unwrap_or(session.stage).replace('_', " "),
-            session.blame.unwrap_or_default(),
+            table::time(session.started),
+            table::time_or(ended, ""),
+            outcome.unwrap_or(session.stage.name()).replace('_', " "),
+            blame.unwrap_or_default().to_owned(),
         ]);
     }
     output::print(&shown.to_string())?;
     Ok(Exit::Clean)
 }
 
-fn to_json(sessions: &[SessionInfo], waiting: &[ApprovalInfo]) -> serde_json::Value {
-    let at = |ms: Option<i64>| ms.and_then(forms::time).map(|at| at.to_string());
-    let session = |session: &SessionInfo| {
+/// When a session ended, how, and whose doing that was.
+fn end(
+    stage: Stage,
+) -> (
+    Option<Timestamp>,
+    Option<&'static str>,
+    Option<&'static str>,
+) {
+    match stage {
+        Stage::Committed | Stage::Signed => (None, None, None),
+        Stage::Ended { at, outcome, blame } => (
+            Some(at),
+            Some(outcome.name()),
+            blame.map(|blame| blame.name()),
+        ),
+    }
+}
+
+fn to_json(sessions: &[SessionSummary], waiting: &[ApprovalSummary]) -> serde_json::Value {
+    let session = |session: &SessionSummary| {
+        let (ended, outcome, blame) = end(session.stage);
         json!({
-            "number": session.number, "peer": session.peer_name, "started": at(Some(session.started_ms)),
-            "id": session.id.as_ref().map(hex::encode), "stage": session.stage,
-            "ended": at(session.ended_ms), "outcome": session.outcome, "blame": session.blame,
+            "number": session.number, "peer": session.peer_name, "started": session.started.to_string(),
+            "id": session.id.map(|id| hex::encode(id.0)), "stage": session.stage.name(),
+            "ended": ended.map(|at| at.to_string()), "outcome": outcome, "blame": blame,
         })
     };
-    let approval = |approval: &ApprovalInfo| {
+    let approval = |approval: &ApprovalSummary| {
         json!({
-            "number": approval.number, "peer": approval.peer_name, "asked": at(Some(approval.asked_ms)),
+            "number": approval.number, "peer": approval.peer_name, "asked": approval.asked.to_string(),
             "approved": approval.approved,
         })
     };
@@ -137,8 +156,8 @@ pub fn refuse(args: &RefuseArgs) -> Result<Exit, Failure> {
 
 fn decide(args: &DecisionArgs, approved: bool) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let number = args.number;
-    node.ask(node.calls().decide(pb::DecideRequest { number, approved }))?;
+    let approval = ApprovalNumber::new(args.number);
+    node.ask(node.client().decide(Decision { approval, approved }))?;
     output::print(if approved { "Approved." } else { "Refused." })?;
     Ok(Exit::Clean)
 }

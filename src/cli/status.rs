@@ -4,8 +4,11 @@ use serde_json::json;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use node::control::forms;
-use wire::control::{self as pb, BudgetLeft, Doing, PairStatus};
+use admin::status::PeerStatus;
+use admin::{Activity, Left, NodeStatus, PairStatus};
+use jiff::Timestamp;
+use protocol::ByClass;
+use protocol::KeyClass;
 
 /// Show a running node's lists, and how it stands with each peer: what it does, what is next, what went
 /// wrong, what is left of the budgets
@@ -32,7 +35,7 @@ Exit code: 0 done; 3 refused; 5 the node cannot be reached.";
 /// A node that is not there or refuses.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let node = args.node.connect()?;
-    let status = node.ask(node.calls().get_status(pb::GetStatusRequest {}))?;
+    let status = node.ask(node.client().status())?;
     if args.json {
         output::print(&to_json(&status).to_string())?;
         return Ok(Exit::Clean);
@@ -59,11 +62,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         "we may still ask",
     ]);
     for peer in status.peers {
-        let pair = peer.pair.unwrap_or_default();
         shown.add_row([
             table::printable(&peer.name),
-            standing(&pair),
-            table::time_or(pair.answered_ms, "not since the node started"),
+            standing(&peer.pair),
+            table::time_or(peer.pair.answered, "not since the node started"),
             budget(&peer.theirs),
             budget(&peer.ours),
         ]);
@@ -74,80 +76,80 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 
 /// What the node does about a peer, and why nothing has come of it, in words.
 pub fn standing(pair: &PairStatus) -> String {
-    let mut text = match pair.doing() {
-        Doing::Preparing => "prepares the next session".to_owned(),
-        Doing::AwaitingApproval => match pair.approval {
-            Some(number) => format!("waits for an officer: tacit approve {number}"),
-            None => "waits for an officer".into(),
-        },
-        Doing::AwaitingPeer => "waits for the peer".into(),
-        Doing::Running => match (pair.done, pair.of) {
-            (Some(done), Some(of)) if of > 0 => format!("in a session, {}%", done * 100 / of),
-            _ => "in a session".into(),
-        },
-        Doing::Settling => "waits for the mediator".into(),
-        Doing::Nothing | Doing::Unspecified => match pair.next_ms {
+    let mut text = match pair.activity {
+        Activity::Preparing => "prepares the next session".to_owned(),
+        Activity::AwaitingApproval(number) => {
+            format!("waits for an officer: tacit approve {number}")
+        }
+        Activity::AwaitingPeer => "waits for the peer".into(),
+        Activity::Running { done, all } if all > 0 => {
+            format!("in a session, {}%", done * 100 / all)
+        }
+        Activity::Running { .. } => "in a session".into(),
+        Activity::Settling => "waits for the mediator".into(),
+        Activity::Nothing => match pair.next {
             Some(next) => format!("next session at {}", table::time(next)),
             None => "no session is due".into(),
         },
     };
-    if let Some(trouble) = &pair.trouble {
-        let at = table::time_or(pair.trouble_ms, "some time ago");
+    if let Some((at, trouble)) = &pair.trouble {
         text.push_str(&format!(
-            "; last attempt {at}: {}",
+            "; last attempt {}: {}",
+            table::time(*at),
             table::printable(trouble)
         ));
     }
     text
 }
 
-fn budget(left: &[BudgetLeft]) -> String {
-    let class = |left: &BudgetLeft| {
-        let more = match left.more_at_ms {
+fn budget(left: &ByClass<Left>) -> String {
+    let class = |(class, left): (KeyClass, &Left)| {
+        let more = match left.more_at {
             Some(at) => format!(", more at {}", table::time(at)),
             None => String::new(),
         };
         format!(
             "{}: {} keys, {} sessions{more}",
-            left.class, left.elements, left.sessions
+            class.name(),
+            left.elements,
+            left.sessions
         )
     };
     left.iter().map(class).collect::<Vec<_>>().join("\n")
 }
 
-fn to_json(status: &pb::GetStatusReply) -> serde_json::Value {
-    let at = |ms: Option<i64>| ms.and_then(forms::time).map(|at| at.to_string());
-    let left = |left: &BudgetLeft| {
+fn to_json(status: &NodeStatus) -> serde_json::Value {
+    let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let left = |(class, left): (KeyClass, &Left)| {
         json!({
-            "class": left.class, "elements": left.elements, "sessions": left.sessions,
-            "more_at": at(left.more_at_ms),
+            "class": class.name(), "elements": left.elements, "sessions": left.sessions,
+            "more_at": at(left.more_at),
         })
     };
-    let budget = |all: &[BudgetLeft]| all.iter().map(left).collect::<Vec<_>>();
-    let peer = |peer: &pb::PeerStatus| {
-        let pair = peer.pair.clone().unwrap_or_default();
+    let budget = |all: &ByClass<Left>| all.iter().map(left).collect::<Vec<_>>();
+    let peer = |peer: &PeerStatus| {
+        let pair = &peer.pair;
+        let approval = match pair.activity {
+            Activity::AwaitingApproval(approval) => Some(approval),
+            _ => None,
+        };
+        let (done, all) = match pair.activity {
+            Activity::Running { done, all } => (Some(done), Some(all)),
+            _ => (None, None),
+        };
+        let trouble = pair.trouble.as_ref();
         json!({
-            "number": peer.peer, "name": peer.name, "doing": doing_name(pair.doing()),
-            "approval": pair.approval, "done": pair.done, "of": pair.of, "next": at(pair.next_ms),
-            "trouble": pair.trouble, "trouble_at": at(pair.trouble_ms),
-            "answered": at(pair.answered_ms),
+            "number": peer.peer, "name": peer.name, "doing": pair.activity.name(),
+            "approval": approval, "done": done, "of": all, "next": at(pair.next),
+            "trouble": trouble.map(|(_, trouble)| trouble),
+            "trouble_at": at(trouble.map(|(at, _)| *at)),
+            "answered": at(pair.answered),
             "they_may_ask": budget(&peer.theirs), "we_may_ask": budget(&peer.ours),
         })
     };
     json!({
-        "id": status.id, "held_people": status.held_people,
+        "id": status.id.to_string(), "held_people": status.held_people,
         "requested_people": status.requested_people,
         "peers": status.peers.iter().map(peer).collect::<Vec<_>>(),
     })
-}
-
-const fn doing_name(doing: Doing) -> &'static str {
-    match doing {
-        Doing::Nothing | Doing::Unspecified => "nothing",
-        Doing::Preparing => "preparing",
-        Doing::AwaitingApproval => "awaiting_approval",
-        Doing::AwaitingPeer => "awaiting_peer",
-        Doing::Running => "running",
-        Doing::Settling => "settling",
-    }
 }

@@ -13,20 +13,16 @@ pub fn with_header<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// A time, given in milliseconds since 1970, as people of this machine's time zone write it.
-pub fn time(ms: i64) -> String {
-    match Timestamp::from_millisecond(ms) {
-        Ok(at) => at
-            .to_zoned_datetime(TimeZone::system())
-            .strftime("%Y-%m-%d %H:%M:%S")
-            .to_string(),
-        Err(_) => "?".into(),
-    }
+/// A time as people of this machine's time zone write it.
+pub fn time(at: Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 /// The same where there may be none.
-pub fn time_or(ms: Option<i64>, otherwise: &str) -> String {
-    ms.map_or_else(|| otherwise.to_owned(), time)
+pub fn time_or(at: Option<Timestamp>, otherwise: &str) -> String {
+    at.map_or_else(|| otherwise.to_owned(), time)
 }
 
 /// A text as a terminal may see it: no control characters.

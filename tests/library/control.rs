@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::service::{Node, answers, batch, end, header, part, person, start};
+use crate::service::{Node, answers, batch, end, header, part, person, raw_calls, start};
 use admin::{Credential, Policy, Role};
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
@@ -21,8 +21,9 @@ use protocol::ListKind;
 use store::audit::Event;
 use tonic::{Code, Status};
 use transport::ControlConnection;
-use wire::control as pb;
-use wire::control::import_list_request::Part;
+use wire::control::convert::answers::answer_numbered;
+use wire::control::convert::lists::list_number;
+use wire::control::generated::{self as pb, import_list_request::Part};
 
 const ROLES: [Role; 3] = [Role::Clerk, Role::Officer, Role::Auditor];
 
@@ -142,7 +143,7 @@ async fn told(mut stream: tonic::Streaming<pb::Results>) -> Result<Told, Status>
             pb::results::Part::Records(batch) => {
                 records.extend(batch.records.into_iter().map(|record| {
                     let answers = record.answers.iter();
-                    let answers = answers.map(|one| pb::answer_numbered(one.answer).unwrap());
+                    let answers = answers.map(|one| answer_numbered(one.answer).unwrap());
                     (record.record_id, record.cells, answers.collect())
                 }));
             }
@@ -271,7 +272,7 @@ fn a_clerk_sees_their_own_queries_and_nobody_elses() {
     let officer = node.local();
     let number = submit(&node, &one, &[1]).unwrap();
     for other in [&two, &officer] {
-        let mut calls = other.calls();
+        let mut calls = raw_calls(&other);
         let refused = node.runtime.block_on(async {
             let results = pb::QueryResultsRequest { number };
             let watch = pb::WatchQueryRequest { number };
@@ -320,7 +321,7 @@ fn an_import_says_what_it_changed() {
     let info = info.unwrap();
     assert!(info.requested.is_none());
     assert_eq!(info.held.unwrap().people, 902);
-    let kind = pb::list_number(ListKind::Held);
+    let kind = list_number(ListKind::Held);
     ask!(node, link, withdraw_list(pb::WithdrawListRequest { kind })).unwrap();
     assert_eq!(node.store().list(ListKind::Held).unwrap(), None);
     let nothing = import(&node, &link, vec![start(ListKind::Held), end(0)]).unwrap();
@@ -337,7 +338,7 @@ fn an_import_that_is_not_whole_and_good_changes_nothing() {
     let mut other_schema = header(&["name"]);
     other_schema.schema_digest[0] ^= 1;
     let other_schema = part(Part::Start(pb::ImportStart {
-        kind: pb::list_number(ListKind::Requested),
+        kind: list_number(ListKind::Requested),
         header: Some(other_schema),
     }));
     let begun = || start(ListKind::Requested);
@@ -440,11 +441,11 @@ fn an_import_that_stalls_gives_the_store_free_and_changes_nothing() {
         let link = node.local();
         let parts = tokio_stream::iter(vec![start(ListKind::Held), batch(0..10)]);
         let stalled = tokio_stream::StreamExt::chain(parts, tokio_stream::pending());
-        let (mut calls, other) = (link.calls(), node.local());
+        let (mut calls, other) = (raw_calls(&link), node.local());
         node.runtime.block_on(async {
             // Waits until the import lets the store go.
             let (imported, status) = tokio::join!(calls.import_list(stalled), async {
-                other.calls().get_status(pb::GetStatusRequest {}).await
+                raw_calls(&other).get_status(pb::GetStatusRequest {}).await
             });
             assert_eq!(imported.err().unwrap().code(), Code::DeadlineExceeded);
             assert!(status.is_ok());
@@ -460,7 +461,7 @@ fn a_client_that_goes_away_in_the_middle_of_an_import_changes_nothing() {
     let node = Node::start();
     let link = node.local();
     let (feed, fed) = tokio::sync::mpsc::channel(8);
-    let mut calls = link.calls();
+    let mut calls = raw_calls(&link);
     let importing = node.runtime.spawn(async move {
         let fed = tokio_stream::wrappers::ReceiverStream::new(fed);
         calls.import_list(fed).await.map(|_| ())
@@ -496,7 +497,7 @@ fn connections_calls_and_silence_have_their_bounds() {
     let link = node.local();
     let number = submit(&node, &link, &[1]).unwrap();
     let watch = || {
-        let mut calls = link.calls();
+        let mut calls = raw_calls(&link);
         node.runtime.block_on(async move {
             let stream = calls.watch_query(pb::WatchQueryRequest { number }).await?;
             let mut stream = stream.into_inner();
@@ -579,7 +580,7 @@ fn a_query_is_watched_until_every_peer_has_answered_and_then_has_its_results() {
     let (_, clerk) = node.enrol(11, Role::Clerk);
     let number = submit(&node, &clerk, &[1, 2, 3]).unwrap();
     let query = admin::QueryNumber::new(number);
-    let mut calls = clerk.calls();
+    let mut calls = raw_calls(&clerk);
     let request = pb::WatchQueryRequest { number };
     let mut stream = ask!(node, clerk, watch_query(request)).unwrap();
     let mut next = || node.runtime.block_on(stream.message()).unwrap();
@@ -659,7 +660,7 @@ fn answers_about_the_standing_list_come_page_by_page_with_its_cells() {
     let peer = node.add_peer(1, Policy::default());
     let link = node.local();
     let fetch = |found_only| {
-        let mut calls = link.calls();
+        let mut calls = raw_calls(&link);
         node.runtime.block_on(async move {
             let request = pb::StandingResultsRequest { found_only };
             told(calls.standing_results(request).await?.into_inner()).await
@@ -696,7 +697,7 @@ fn the_last_officer_stays_and_the_owner_is_one_where_there_is_none() {
     let node = Node::start();
     let link = node.local();
     let own = node.own();
-    let mut calls = link.calls();
+    let mut calls = raw_calls(&link);
     let refused = node.runtime.block_on(async {
         let (number, role) = (own.number(), pb::Role::Clerk.into());
         let remove = pb::RemoveClientRequest { number };

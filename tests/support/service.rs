@@ -15,7 +15,7 @@ use identity::HashedIdentity;
 use identity::list::Cells;
 use identity::{Answer, KeyKind, Person, Schema};
 use jiff::Timestamp;
-use node::control::{Control, ControlConfig, ControlLimits, ensure_owner, forms};
+use node::control::{Control, ControlConfig, ControlLimits, ensure_owner};
 use node::handle::Handle;
 use pairing::NodeKey;
 use protocol::offer::Mediator;
@@ -31,9 +31,12 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use transport::{ControlConnection, Limits, PinnedTls};
-use wire::control as pb;
-use wire::control::import_list_request::Part;
+use transport::{ControlConnection, ControlSender, Limits, PinnedTls};
+use wire::control::CONTROL_MESSAGE_BYTES_MAX;
+use wire::control::convert::clients::{credential_form, role_number};
+use wire::control::convert::lists::list_number;
+use wire::control::generated::{self as pb, ControlClient, import_list_request::Part};
+use wire::control::message::Header;
 
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -41,13 +44,21 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 #[macro_export]
 macro_rules! ask {
     ($node:expr, $link:expr, $call:ident($request:expr)) => {{
-        let mut calls = $link.calls();
+        let mut calls = $crate::service::raw_calls(&$link);
         let asked = calls.$call($request);
         $node
             .runtime
             .block_on(asked)
             .map(tonic::Response::into_inner)
     }};
+}
+
+/// The calls of a connection in bare messages: also those that no client of ours would send.
+pub fn raw_calls(link: &ControlConnection) -> ControlClient<ControlSender> {
+    let origin = hyper::Uri::from_static("https://node.tacit.invalid");
+    ControlClient::with_origin(link.sender(), origin)
+        .max_decoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(CONTROL_MESSAGE_BYTES_MAX)
 }
 
 /// A service that runs until it is dropped, and the runtime of the test's own clients.
@@ -149,8 +160,8 @@ impl Node {
         let key = Credential::Key(NodeKey::from_seed(&[seed; 32]).id());
         let request = pb::EnrolClientRequest {
             name: format!("client {seed}"),
-            role: forms::role_number(role),
-            credential: Some(forms::credential_form(key)),
+            role: role_number(role),
+            credential: Some(credential_form(key)),
         };
         let officer = self.local();
         let number = ask!(self, officer, enrol_client(request)).unwrap();
@@ -313,7 +324,7 @@ pub fn person(n: u32, cells: &[&str]) -> pb::Person {
 }
 
 pub fn header(columns: &[&str]) -> pb::ListHeader {
-    (&pb::Header {
+    (&Header {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
         schema: Schema::default(),
     })
@@ -322,7 +333,7 @@ pub fn header(columns: &[&str]) -> pb::ListHeader {
 
 pub fn start(kind: ListKind) -> pb::ImportListRequest {
     part(Part::Start(pb::ImportStart {
-        kind: pb::list_number(kind),
+        kind: list_number(kind),
         header: Some(header(&["name"])),
     }))
 }

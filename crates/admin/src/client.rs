@@ -48,3 +48,19 @@ impl Role {
         }
     }
 }
+
+/// Somebody who is to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewClient {
+    /// What people here call it, 1 to [`CLIENT_NAME_BYTES_MAX`] bytes.
+    pub name: String,
+    pub role: Role,
+    pub credential: Credential,
+}
+
+/// Another role for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleChange {
+    pub client: ClientNumber,
+    pub role: Role,
+}

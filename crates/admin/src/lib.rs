@@ -7,20 +7,26 @@
 
 #![warn(unreachable_pub)]
 
+pub mod answer;
+pub mod audit;
 pub mod budget;
 pub mod client;
 pub mod list;
 pub mod number;
 pub mod peer;
 pub mod policy;
+pub mod query;
 pub mod session;
+pub mod status;
 
+pub use audit::AuditVerdict;
 pub use budget::Left;
-pub use client::{Client, Credential, Role};
+pub use client::{Client, Credential, NewClient, Role, RoleChange};
 pub use list::ListChange;
 pub use number::{
     ApprovalNumber, ClientNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber,
 };
 pub use peer::{Peer, PeerEntry};
 pub use policy::Policy;
-pub use session::{Blame, Outcome, Stage};
+pub use session::{Blame, Decision, Outcome, Stage};
+pub use status::{Activity, NodeStatus, PairStatus};

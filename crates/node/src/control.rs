@@ -1,168 +1,43 @@
 //! What a running node offers its own clients: the calls of `control.proto`. `docs/control.md`.
 //!
 //! - `connections`: the Unix socket and TLS, from the accept to the end;
-//! - `gate`: who calls, whether the role allows it ([`roles`]), and what may run at once;
-//! - `desk`: the calls; `importing` and `results` are the two that stream records;
-//! - [`forms`]: our types as messages and back, for the node and for its clients.
+//! - `dispatch`: one call of a connection, through `quotas` (what may run at once), `authorizer` (who calls,
+//!   and whether [`roles`] allows it; `refusals` go to the audit log) to the call itself, with `bodies` that
+//!   hold its permits and its client to time;
+//! - `service`: the calls; their work, by subject, is in `lists`, `peers`, `clients`, `queries`, `results`,
+//!   `sessions`, `status` and `audit`; what they share is in `context` (with `store_calls`, off the threads
+//!   that move bytes) and `refuse` (what a client may learn of what went wrong);
+//! - `reflection`: what describes the calls to standard tools.
 //!
 //! A caller is known by what the operating system says of the other end of the socket, or by the key it
 //! proved. Whether it is a client and what it may do is read from the store with every call. The log and
 //! the errors hold numbers and counts, never what a list, a query or an answer says.
 
+mod audit;
+mod authorizer;
+mod bodies;
+mod clients;
 mod connections;
-mod desk;
-pub mod forms;
-mod gate;
-mod importing;
+mod context;
+mod dispatch;
+mod error;
+mod lists;
+mod owner;
+mod peers;
+mod queries;
+mod quotas;
+mod reflection;
+mod refusals;
+mod refuse;
 mod results;
 pub mod roles;
+mod service;
+mod sessions;
+mod settings;
+mod status;
+mod store_calls;
 
-use std::future::Future;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use jiff::Timestamp;
-
-pub use connections::Control;
-
-use super::handle::Handle;
-use admin::{Credential, Role};
-use store::{self, Store};
-
-/// The socket's name in a node's home.
-pub const SOCKET_FILE: &str = "control.sock";
-
-/// Where clients find the node.
-#[derive(Debug, Clone)]
-pub struct ControlConfig {
-    pub socket: PathBuf,
-    /// Who may open the socket, as the mode of a file; who may then do what, the store says.
-    pub socket_mode: u32,
-    /// host:port for clients on other machines, which are let in by their keys.
-    pub listen: Option<String>,
-    pub limits: ControlLimits,
-}
-
-impl ControlConfig {
-    /// A socket for the node's own user alone, at `socket`.
-    pub fn at(socket: PathBuf) -> Self {
-        Self {
-            socket,
-            socket_mode: 0o600,
-            listen: None,
-            limits: ControlLimits::default(),
-        }
-    }
-}
-
-/// What the control service bears; the defaults suit some tens of clients.
-#[derive(Debug, Clone)]
-pub struct ControlLimits {
-    /// For the TLS handshake. 10 s.
-    pub handshake: Duration,
-    /// Handshakes at once; a further one displaces the oldest. 32.
-    pub handshakes_max: usize,
-    /// Connections at once. 128.
-    pub connections_max: usize,
-    /// Connections of one user or key. 16.
-    pub connections_per_client_max: usize,
-    /// Calls of one connection at once. 16.
-    pub calls_per_connection_max: u32,
-    /// Calls at once. 128.
-    pub calls_max: usize,
-    /// Calls of one user or key at once. 16.
-    pub calls_per_client_max: usize,
-    /// Calls that work in the store at once; the others wait. 16.
-    pub store_calls_max: usize,
-    /// Time without a call after which a connection is ended. 60 s.
-    pub connection_idle: Duration,
-    /// Silence after which a ping asks whether a client is still there, and how long its answer may take. 20 s.
-    pub keep_alive: Duration,
-    /// Silence in the middle of a request, or of an answer that is not taken, after which the call ends. 30 s.
-    pub stall: Duration,
-    /// How long a client may altogether let the node wait in one request, beside a second for each 10 kB
-    /// of it: an import holds up everything else in the store. 60 s.
-    pub patience: Duration,
-    /// Between two entries in the audit log about one client's refused calls of one kind. 60 s.
-    pub refusals: Duration,
-    /// For calls that go on when the node is told to stop. 2 s.
-    pub drain: Duration,
-}
-
-impl Default for ControlLimits {
-    fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            handshakes_max: 32,
-            connections_max: 128,
-            connections_per_client_max: 16,
-            calls_per_connection_max: 16,
-            calls_max: 128,
-            calls_per_client_max: 16,
-            store_calls_max: 16,
-            connection_idle: Duration::from_secs(60),
-            keep_alive: Duration::from_secs(20),
-            stall: Duration::from_secs(30),
-            patience: Duration::from_secs(60),
-            refusals: Duration::from_secs(60),
-            drain: Duration::from_secs(2),
-        }
-    }
-}
-
-/// Why the control service cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cannot listen on {}: {source}", .path.display())]
-    Socket {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("another process answers on {}", .path.display())]
-    SocketInUse { path: PathBuf },
-    #[error("{} is there and is not a socket", .path.display())]
-    NotASocket { path: PathBuf },
-    #[error("cannot listen at {address} for clients: {source}")]
-    Address {
-        address: String,
-        source: std::io::Error,
-    },
-    #[error(transparent)]
-    Channel(#[from] transport::Error),
-    #[error("the clients cannot be read from the store")]
-    Clients,
-    /// A bug of ours: what describes the service to explorers cannot be read.
-    #[error("the service's own description cannot be read")]
-    Description,
-}
-
-/// Serves clients until `stop`.
-///
-/// # Errors
-/// The socket or the address cannot be had; nothing was served then.
-pub async fn serve(
-    handle: Handle,
-    config: ControlConfig,
-    stop: impl Future<Output = ()>,
-) -> Result<(), Error> {
-    Control::bind(handle, config).await?.serve(stop).await;
-    Ok(())
-}
-
-/// Sees to it that a node has an officer: enrols the user it runs as where there is none.
-///
-/// Whoever is that user can read the store's files and end the process, so nothing is given away.
-///
-/// # Errors
-/// Those of the store.
-pub fn ensure_owner(store: &Store, uid: u32, now: Timestamp) -> Result<(), store::Error> {
-    let clients = store.clients()?;
-    if clients.iter().any(|client| client.role == Role::Officer) {
-        return Ok(());
-    }
-    let owner = Credential::User(uid);
-    match clients.iter().find(|client| client.credential == owner) {
-        Some(client) => store.change_role(client.number, Role::Officer, now),
-        None => store.enrol("owner", Role::Officer, owner, now).map(drop),
-    }
-}
+pub use connections::{Control, serve};
+pub use error::Error;
+pub use owner::ensure_owner;
+pub use settings::{ControlConfig, ControlLimits, SOCKET_FILE};

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use super::gate::Gate;
-use super::{ControlConfig, Error};
+use super::dispatch::Dispatcher;
+use super::error::Error;
+use super::settings::ControlConfig;
 use crate::handle::Handle;
 use admin::Credential;
 use pairing::NodeId;
@@ -29,7 +30,7 @@ const SEND_BUFFER_BYTES: usize = 512 << 10;
 
 /// The control service, bound and ready to serve.
 pub struct Control {
-    gate: Arc<Gate>,
+    dispatcher: Arc<Dispatcher>,
     socket: Socket,
     remote: Option<Remote>,
 }
@@ -53,22 +54,27 @@ impl Control {
     /// They cannot be had, or somebody else has them.
     pub async fn bind(handle: Handle, config: ControlConfig) -> Result<Self, Error> {
         let socket = Socket::bind(&config.socket, config.socket_mode).await?;
-        let gate = Arc::new(Gate::new(handle, config.limits)?);
+        let dispatcher = Arc::new(Dispatcher::new(handle, config.limits)?);
+        let context = &dispatcher.context;
         let remote = match config.listen {
             None => None,
             Some(address) => {
                 let listener = TcpListener::bind(&address)
                     .await
                     .map_err(|source| Error::Address { address, source })?;
-                gate.look_at_keys().await.map_err(|_| Error::Clients)?;
-                let list = gate.clone();
-                let admits = Arc::new(move |key: &PublicKey| list.admits(key));
-                let tls = EnrolledTls::new(gate.handle.store().key().seed(), admits)?;
+                context
+                    .authorizer
+                    .read_keys()
+                    .await
+                    .map_err(|_| Error::Clients)?;
+                let list = context.clone();
+                let admits = Arc::new(move |key: &PublicKey| list.authorizer.admits(key));
+                let tls = EnrolledTls::new(context.handle.store().key().seed(), admits)?;
                 Some(Remote { listener, tls })
             }
         };
         Ok(Self {
-            gate,
+            dispatcher,
             socket,
             remote,
         })
@@ -79,21 +85,21 @@ impl Control {
         self.remote.as_ref()?.listener.local_addr().ok()
     }
 
-    /// Serves until `stop`; calls that go on then have [`drain`](super::ControlLimits::drain) to end.
+    /// Serves until `stop`; calls that go on then have [`drain`](super::settings::ControlLimits::drain) to end.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let mut connections = Connections::new(self.gate.limits.handshakes_max);
+        let mut connections = Connections::new(self.dispatcher.context.limits.handshakes_max);
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
                 accepted = self.socket.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.run(|stopping| local(self.gate.clone(), stream, stopping));
+                        connections.run(|stopping| local(self.dispatcher.clone(), stream, stopping));
                     }
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
                 accepted = accept(self.remote.as_ref()) => match accepted {
                     Ok((stream, tls)) => connections.run_handshake(|in_handshake, stopping| {
-                        remote(self.gate.clone(), stream, tls, in_handshake, stopping)
+                        remote(self.dispatcher.clone(), stream, tls, in_handshake, stopping)
                     }),
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
@@ -102,10 +108,25 @@ impl Control {
             }
         }
         self.socket.remove();
-        connections.drain(self.gate.limits.drain).await;
+        connections
+            .drain(self.dispatcher.context.limits.drain)
+            .await;
         connections.cut_off().await;
-        self.gate.write_refusals().await;
+        self.dispatcher.context.refusals.write_counted().await;
     }
+}
+
+/// Serves clients until `stop`.
+///
+/// # Errors
+/// The socket or the address cannot be had; nothing was served then.
+pub async fn serve(
+    handle: Handle,
+    config: ControlConfig,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    Control::bind(handle, config).await?.serve(stop).await;
+    Ok(())
 }
 
 impl Socket {
@@ -161,18 +182,18 @@ async fn accept(remote: Option<&Remote>) -> std::io::Result<(TcpStream, Enrolled
     }
 }
 
-async fn local(gate: Arc<Gate>, stream: UnixStream, stopping: Stopping) {
+async fn local(dispatcher: Arc<Dispatcher>, stream: UnixStream, stopping: Stopping) {
     let Ok(caller) = stream.peer_cred() else {
         return;
     };
     let caller = Credential::User(caller.uid());
-    if let Some(_counted) = gate.connect(caller) {
-        calls(gate, caller, true, stream, stopping).await;
+    if let Some(_counted) = dispatcher.connect(caller) {
+        calls(dispatcher, caller, true, stream, stopping).await;
     }
 }
 
 async fn remote(
-    gate: Arc<Gate>,
+    dispatcher: Arc<Dispatcher>,
     stream: TcpStream,
     tls: EnrolledTls,
     in_handshake: InHandshake,
@@ -181,12 +202,12 @@ async fn remote(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let secured = timeout(gate.limits.handshake, tls.accept(stream)).await;
+    let secured = timeout(dispatcher.context.limits.handshake, tls.accept(stream)).await;
     drop(in_handshake);
     let (secured, key) = match secured {
         Ok(Ok(secured)) => secured,
         Ok(Err(transport::Error::WrongKey { .. })) => {
-            gate.refused(None, "connect").await;
+            dispatcher.context.refusals.note(None, "connect").await;
             return;
         }
         Ok(Err(_)) | Err(_) => return,
@@ -195,14 +216,14 @@ async fn remote(
         return;
     };
     let caller = Credential::Key(id);
-    if let Some(_counted) = gate.connect(caller) {
-        calls(gate, caller, false, secured, stopping).await;
+    if let Some(_counted) = dispatcher.connect(caller) {
+        calls(dispatcher, caller, false, secured, stopping).await;
     }
 }
 
 /// Serves the calls of one connection until it ends, is idle, or the node stops.
 async fn calls<S>(
-    gate: Arc<Gate>,
+    dispatcher: Arc<Dispatcher>,
     caller: Credential,
     is_local: bool,
     stream: S,
@@ -214,15 +235,15 @@ async fn calls<S>(
         stream_window_bytes: STREAM_WINDOW_BYTES,
         connection_window_bytes: CONNECTION_WINDOW_BYTES,
         send_buffer_bytes: SEND_BUFFER_BYTES,
-        calls_max: gate.limits.calls_per_connection_max,
-        keep_alive: gate.limits.keep_alive,
-        idle: gate.limits.connection_idle,
+        calls_max: dispatcher.context.limits.calls_per_connection_max,
+        keep_alive: dispatcher.context.limits.keep_alive,
+        idle: dispatcher.context.limits.connection_idle,
     };
     let going_on = CallsGoingOn::default();
     let counts = going_on.clone();
     let answer = move |request| {
-        let (gate, going_on) = (gate.clone(), counts.begin());
-        async move { Ok(gate.call(caller, is_local, going_on, request).await) }
+        let (dispatcher, going_on) = (dispatcher.clone(), counts.begin());
+        async move { Ok(dispatcher.call(caller, is_local, going_on, request).await) }
     };
     // Whether a client is still one, and what it may do, is read with every call.
     serve_calls(stream, &limits, &going_on, || true, stopping, answer).await;

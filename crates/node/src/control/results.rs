@@ -1,25 +1,25 @@
 //! Answers beside the records they are about, a few at a time: no reader, however slow, holds the store.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
+use admin::answer::{AnsweringPeer, RecordAnswer, RecordAnswers, ResultsHeader};
+use admin::{PeerNumber, QueryNumber};
+use identity::list::Cells;
+use identity::{Answer, KeyClass, Person};
+use protocol::ListKind;
+use store::answers::{Found, PeerAnswers};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::codegen::BoxStream;
 
-use super::forms::ms;
-use super::gate::{Caller, Gate};
-use admin::{PeerNumber, QueryNumber};
-use identity::list::Cells;
-use identity::{Answer, KeyClass, Person};
-use protocol::ListKind;
-use store::answers::{Found, PeerAnswers};
-use store::{self, Store};
-use wire::control::results::Part;
-use wire::control::{
-    self as pb, AnsweringPeer, RecordAnswer, RecordAnswers, RecordBatch, Results, ResultsHeader,
-};
+use super::authorizer::Caller;
+use super::context::Context;
+use super::peers::{name_of, peer_names};
+use wire::control::message::{FoundOnly, ResultsPart};
 
 /// Messages that wait to be taken.
 const WAITING_MAX: usize = 2;
@@ -28,7 +28,7 @@ const PAGE_RECORDS: usize = 500;
 /// Bytes of records in one message, about; one record alone may have more.
 const BATCH_BYTES: usize = 256 << 10;
 
-type Outgoing = mpsc::Sender<Result<Results, Status>>;
+type Outgoing = mpsc::Sender<Result<ResultsPart, Status>>;
 
 /// The peers' answers, ready to be looked up by record.
 struct Lookup {
@@ -54,19 +54,17 @@ impl Lookup {
         Self { peers, otherwise }
     }
 
-    fn header(&self, columns: Vec<String>, names: &HashMap<PeerNumber, String>) -> Results {
+    fn header(&self, columns: Vec<String>, names: &HashMap<PeerNumber, String>) -> ResultsPart {
         let peers = self.peers.iter().map(|(peer, _)| AnsweringPeer {
-            peer: peer.peer.number(),
+            peer: peer.peer,
             name: name_of(names, peer.peer),
-            answered_ms: ms(peer.at),
+            answered: peer.at,
             asked: peer.answers.asked,
         });
-        Results {
-            part: Some(Part::Header(ResultsHeader {
-                columns,
-                peers: peers.collect(),
-            })),
-        }
+        ResultsPart::Header(ResultsHeader {
+            columns,
+            peers: peers.collect(),
+        })
     }
 
     fn record(&self, person: &Person) -> RecordAnswers {
@@ -77,16 +75,12 @@ impl Lookup {
             let found = places.get(&*person.record_id);
             match found.and_then(|place| peer.answers.found.get(*place)) {
                 Some(found) => RecordAnswer {
-                    answer: pb::answer_number(Some(found.answer)),
-                    kinds: found
-                        .kinds
-                        .iter()
-                        .map(|kind| pb::kind_number(*kind))
-                        .collect(),
+                    answer: Some(found.answer),
+                    kinds: found.kinds.clone(),
                 },
                 None => RecordAnswer {
                     // Nobody was asked about who has only keys that were not asked.
-                    answer: pb::answer_number(otherwise.filter(|_| narrow || peer.answers.wide)),
+                    answer: otherwise.filter(|_| narrow || peer.answers.wide),
                     kinds: Vec::new(),
                 },
             }
@@ -106,27 +100,13 @@ impl Lookup {
     }
 }
 
-/// What people here call the peers.
-pub(super) fn peer_names(store: &Store) -> Result<HashMap<PeerNumber, String>, store::Error> {
-    let peers = store.peers()?.into_iter();
-    Ok(peers.map(|peer| (peer.number, peer.entry.name)).collect())
-}
-
-/// What a peer is called, or its number where it is no longer paired.
-pub(super) fn name_of(names: &HashMap<PeerNumber, String>, peer: PeerNumber) -> String {
-    names
-        .get(&peer)
-        .cloned()
-        .unwrap_or_else(|| format!("peer {peer}"))
-}
-
 /// The answers to a query of the caller's.
 pub(super) async fn of_query(
-    gate: &std::sync::Arc<Gate>,
+    context: &Arc<Context>,
     caller: Caller,
     query: QueryNumber,
-) -> Result<BoxStream<Results>, Status> {
-    let read = gate.store(move |store| {
+) -> Result<BoxStream<ResultsPart>, Status> {
+    let read = context.store.read(move |store| {
         let asked = store.query(query, caller.client)?;
         let answers = store.answers(query, caller.client)?;
         Ok((asked, answers, peer_names(store)?))
@@ -135,7 +115,7 @@ pub(super) async fn of_query(
     let lookup = Lookup::new(answers, |_| Some(Answer::None));
     let header = lookup.header(query.header, &names);
     let (outgoing, incoming) = mpsc::channel(WAITING_MAX);
-    let limit = gate.limits.stall;
+    let limit = context.limits.stall;
     tokio::spawn(async move {
         if !send(&outgoing, header, limit).await {
             return;
@@ -152,11 +132,11 @@ pub(super) async fn of_query(
 
 /// The answers about the standing requested list.
 pub(super) async fn standing(
-    gate: &std::sync::Arc<Gate>,
+    context: &Arc<Context>,
     caller: Caller,
-    found_only: bool,
-) -> Result<BoxStream<Results>, Status> {
-    let read = gate.store(move |store| {
+    FoundOnly(found_only): FoundOnly,
+) -> Result<BoxStream<ResultsPart>, Status> {
+    let read = context.store.read(move |store| {
         let list = store.list(ListKind::Requested)?;
         let list = list.ok_or(store::Error::NoSuch {
             what: "requested list: number",
@@ -171,16 +151,16 @@ pub(super) async fn standing(
     });
     let header = lookup.header(list.header.header, &names);
     let (outgoing, incoming) = mpsc::channel(WAITING_MAX);
-    let gate = gate.clone();
+    let context = context.clone();
     tokio::spawn(async move {
-        let limit = gate.limits.stall;
+        let limit = context.limits.stall;
         if !send(&outgoing, header, limit).await {
             return;
         }
         let mut from = Some(0);
         while let Some(after) = from {
             let version = list.version;
-            let page = gate.store(move |store| {
+            let page = context.store.read(move |store| {
                 store.people_after(ListKind::Requested, version, after, PAGE_RECORDS)
             });
             let people = match page.await {
@@ -193,7 +173,7 @@ pub(super) async fn standing(
                     return;
                 }
             };
-            if let Err(failed) = gate.readmit(caller).await {
+            if let Err(failed) = context.authorizer.reauthorize(caller).await {
                 let _ = timeout(limit, outgoing.send(Err(failed))).await;
                 return;
             }
@@ -212,14 +192,20 @@ pub(super) async fn standing(
 async fn send_records(
     outgoing: &Outgoing,
     records: impl Iterator<Item = RecordAnswers>,
-    limit: std::time::Duration,
+    limit: Duration,
 ) -> bool {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for record in records {
         let length: usize = record.cells.iter().map(|cell| cell.len() + 4).sum();
         let length = length + record.record_id.len() + 64 + 64 * record.answers.len();
         if !batch.is_empty() && bytes + length > BATCH_BYTES {
-            if !send(outgoing, records_of(std::mem::take(&mut batch)), limit).await {
+            if !send(
+                outgoing,
+                ResultsPart::Records(std::mem::take(&mut batch)),
+                limit,
+            )
+            .await
+            {
                 return false;
             }
             bytes = 0;
@@ -227,15 +213,9 @@ async fn send_records(
         bytes += length;
         batch.push(record);
     }
-    batch.is_empty() || send(outgoing, records_of(batch), limit).await
+    batch.is_empty() || send(outgoing, ResultsPart::Records(batch), limit).await
 }
 
-fn records_of(records: Vec<RecordAnswers>) -> Results {
-    Results {
-        part: Some(Part::Records(RecordBatch { records })),
-    }
-}
-
-async fn send(outgoing: &Outgoing, results: Results, limit: std::time::Duration) -> bool {
-    matches!(timeout(limit, outgoing.send(Ok(results))).await, Ok(Ok(())))
+async fn send(outgoing: &Outgoing, part: ResultsPart, limit: std::time::Duration) -> bool {
+    matches!(timeout(limit, outgoing.send(Ok(part))).await, Ok(Ok(())))
 }

@@ -1,23 +1,25 @@
-//! `ImportList`: a list comes in batches and goes into one transaction of the store.
+//! The two standing lists: their import, in batches that go into one transaction of the store.
 //!
 //! Messages are read and checked where they arrive, records written where it may wait for the disk; a
 //! few batches are in between. The store is held from the first batch on, so a client that stops sending
-//! is cut off by the gate, and the list is what it was.
+//! is cut off by its body's deadline, and the list is what it was.
 
 use std::time::Duration;
 
+use admin::list::{Imported, StoredList, StoredLists};
+use admin::{ClientNumber, ListChange};
+use identity::{KeyClass, Person};
 use jiff::Timestamp;
+use protocol::ListKind;
+use store::Store;
+use store::lists::ListInfo;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::desk::status;
-use super::forms;
-use super::gate::Gate;
-use admin::{ClientNumber, ListChange};
-use identity::{KeyClass, Person};
-use store::{self, Store};
-use wire::control::import_list_request::Part;
-use wire::control::{self as pb, Header, ImportListReply, ImportListRequest, ImportStart};
+use super::context::Context;
+use super::refuse::{check_schema, malformed, status};
+use wire::control::convert::records::check_cells;
+use wire::control::message::{Header, ImportPart};
 
 /// For sessions that run to end before an import holds the store.
 const SESSIONS_WAIT: Duration = Duration::from_secs(60);
@@ -56,23 +58,50 @@ impl From<Fault> for Status {
     }
 }
 
+/// What the node has of both lists, without their records.
+pub(super) async fn info(context: &Context) -> Result<StoredLists, Status> {
+    let told = |list: ListInfo| StoredList {
+        people: list.people,
+        imported: list.imported,
+        columns: list.header.header,
+        schema: list.header.schema,
+    };
+    let read = context.store.read(move |store| {
+        Ok(StoredLists {
+            held: store.list(ListKind::Held)?.map(told),
+            requested: store.list(ListKind::Requested)?.map(told),
+        })
+    });
+    read.await
+}
+
+/// Takes a list out with all its records.
+pub(super) async fn withdraw(
+    context: &Context,
+    client: ClientNumber,
+    kind: ListKind,
+) -> Result<(), Status> {
+    let withdrawn = context
+        .store
+        .change(move |store| store.withdraw(kind, Some(client), Timestamp::now()));
+    withdrawn.await
+}
+
 /// Takes a whole list.
 pub(super) async fn import(
-    gate: &Gate,
+    context: &Context,
     client: ClientNumber,
-    mut stream: Streaming<ImportListRequest>,
-) -> Result<ImportListReply, Status> {
-    let importing = gate.imports.clone().try_acquire_owned();
+    mut stream: Streaming<ImportPart>,
+) -> Result<Imported, Status> {
+    let importing = context.imports.clone().try_acquire_owned();
     let importing = importing.map_err(|_| Status::resource_exhausted("another import goes on"))?;
-    let first = stream.message().await?.and_then(|request| request.part);
-    let Some(Part::Start(start)) = first else {
+    let Some(ImportPart::Start { kind, header }) = stream.message().await? else {
         return Err(Status::invalid_argument("the list's header comes first"));
     };
-    let (kind, header) = started(start)?;
-    super::desk::check_schema(&gate.handle, header.schema)?;
+    check_schema(&context.handle, header.schema)?;
     let columns = header.columns.len();
     let (feed, fed) = mpsc::channel(BATCHES_WAITING_MAX);
-    let handle = gate.handle.clone();
+    let handle = context.handle.clone();
     let alone = handle.import_alone(SESSIONS_WAIT).await;
     let written = tokio::task::spawn_blocking(move || {
         let (_importing, _alone) = (importing, alone);
@@ -88,7 +117,11 @@ pub(super) async fn import(
         .await
         .map_err(|_| Status::internal("the import failed"))?;
     match (received, written) {
-        (Ok(()), Ok((change, elements))) => Ok(forms::change_form(change, elements)),
+        (Ok(()), Ok((change, elements))) => Ok(Imported {
+            change,
+            narrow_elements: elements.0,
+            wide_elements: elements.1,
+        }),
         // What the store says is the cause where both ended: nobody takes what comes after it.
         (Ok(()), Err(fault)) | (Err(_), Err(fault @ (Fault::Store(_) | Fault::CountDiffers))) => {
             Err(fault.into())
@@ -97,47 +130,31 @@ pub(super) async fn import(
     }
 }
 
-fn started(start: ImportStart) -> Result<(protocol::ListKind, Header), Status> {
-    let malformed = |error: pb::Malformed| Status::invalid_argument(error.to_string());
-    let kind = pb::list_numbered(start.kind).map_err(malformed)?;
-    let header = start
-        .header
-        .ok_or(pb::Malformed::Missing("the header"))
-        .and_then(Header::try_from)
-        .map_err(malformed)?;
-    Ok((kind, header))
-}
-
 /// Reads the stream to its end. That `feed` is dropped before an end was sent takes everything back.
 async fn receive(
-    stream: &mut Streaming<ImportListRequest>,
+    stream: &mut Streaming<ImportPart>,
     columns: usize,
     feed: mpsc::Sender<Fed>,
 ) -> Result<(), Status> {
-    let malformed = |error: pb::Malformed| Status::invalid_argument(error.to_string());
     loop {
-        let request = stream.message().await?;
-        let Some(request) = request else {
-            return Err(Fault::CutOff.into());
-        };
-        match request.part {
-            Some(Part::Batch(batch)) => {
-                let people = pb::people(batch.people, columns).map_err(malformed)?;
+        match stream.message().await?.ok_or(Fault::CutOff)? {
+            ImportPart::Batch(people) => {
+                check_cells(&people, columns).map_err(malformed)?;
                 // The store has given up, and says itself why.
                 feed.send(Fed::Batch(people))
                     .await
                     .map_err(|_| Status::aborted("the import failed"))?;
             }
-            Some(Part::End(end)) => {
+            ImportPart::End { people } => {
                 if stream.message().await?.is_some() {
                     return Err(Status::invalid_argument("something comes after the end"));
                 }
                 return feed
-                    .send(Fed::End(end.people))
+                    .send(Fed::End(people))
                     .await
                     .map_err(|_| Status::aborted("the import failed"));
             }
-            Some(Part::Start(_)) | None => {
+            ImportPart::Start { .. } => {
                 return Err(Status::invalid_argument("a part that has no place here"));
             }
         }
@@ -146,7 +163,7 @@ async fn receive(
 
 fn write(
     store: &Store,
-    kind: protocol::ListKind,
+    kind: ListKind,
     client: ClientNumber,
     header: Header,
     mut fed: mpsc::Receiver<Fed>,

@@ -1,0 +1,87 @@
+//! How the node stands with its peers, and sessions at once.
+
+use admin::status::PeerStatus;
+use admin::{Activity, NodeStatus, PairStatus, Peer, PeerNumber};
+use jiff::Timestamp;
+use protocol::ListKind;
+use store::budget::Direction;
+use tonic::Status;
+
+use super::context::Context;
+use crate::handle::{Doing, NotNow, Pair};
+
+/// The node with its lists and peers.
+pub(super) async fn of_node(context: &Context) -> Result<NodeStatus, Status> {
+    let handle = context.handle.clone();
+    let read = context.store.read(move |store| {
+        let now = Timestamp::now();
+        let people = |kind| Ok::<_, store::Error>(store.list(kind)?.map(|list| list.people));
+        let status_of = |peer: Peer| {
+            let left = |direction| store.budget_left(peer.number, direction, now);
+            Ok(PeerStatus {
+                peer: peer.number,
+                name: peer.entry.name,
+                pair: pair_status(&handle.pair(peer.number)),
+                theirs: left(Direction::Answered)?,
+                ours: left(Direction::Asked)?,
+            })
+        };
+        let peers = store.peers()?.into_iter().map(status_of);
+        Ok(NodeStatus {
+            id: handle.id(),
+            held_people: people(ListKind::Held)?,
+            requested_people: people(ListKind::Requested)?,
+            peers: peers.collect::<Result<_, store::Error>>()?,
+        })
+    });
+    read.await
+}
+
+/// Has sessions run at once, with `one` peer or all; gives with how many.
+pub(super) async fn run_now(context: &Context, one: Option<PeerNumber>) -> Result<u32, Status> {
+    let handle = context.handle.clone();
+    let asked = context.store.read(move |store| {
+        let peers = match one {
+            Some(peer) => vec![peer],
+            None => store.peers()?.into_iter().map(|peer| peer.number).collect(),
+        };
+        let (mut asked, mut refusal) = (0, None);
+        for peer in peers {
+            match handle.run_now(peer) {
+                Ok(()) => asked += 1,
+                Err(NotNow::Store(error)) => return Err(error),
+                Err(why) => refusal = Some(why.to_string()),
+            }
+        }
+        Ok((asked, refusal))
+    });
+    match asked.await? {
+        (0, Some(refusal)) => Err(Status::failed_precondition(refusal)),
+        (peers, _) => Ok(peers),
+    }
+}
+
+/// How a pair stands, as clients are told: a session's progress as one sum, times as they travel.
+pub(super) fn pair_status(pair: &Pair) -> PairStatus {
+    PairStatus {
+        activity: match pair.doing {
+            Doing::Nothing => Activity::Nothing,
+            Doing::Preparing => Activity::Preparing,
+            Doing::AwaitingApproval(approval) => Activity::AwaitingApproval(approval),
+            Doing::AwaitingPeer => Activity::AwaitingPeer,
+            Doing::Running(progress) => Activity::Running {
+                done: (progress.answered + progress.evaluated) as u64,
+                all: (progress.to_answer + progress.to_evaluate) as u64,
+            },
+            Doing::Settling => Activity::Settling,
+        },
+        next: pair.next.map(to_the_millisecond),
+        trouble: (pair.trouble.as_ref()).map(|(at, why)| (to_the_millisecond(*at), why.clone())),
+        answered: pair.answered.map(to_the_millisecond),
+    }
+}
+
+/// A watcher is told again only of what it could see: a time that differs by less looks the same to it.
+pub(super) fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
