@@ -1,7 +1,7 @@
 //! What sessions found out: for a query its clerk's own, for the standing requested list everybody's
 //! who may read lists.
 //!
-//! Kept are the records that matched; all others of those asked are answered with no.
+//! SealedAnswers are the records that matched; all others of those asked are answered with no.
 
 use jiff::Timestamp;
 use rusqlite::params;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
-use super::{Error, from_ms, to_ms};
+use super::error::Error;
+use super::time::{from_ms, to_ms};
 use admin::{ClientNumber, PeerNumber, QueryNumber, SessionNumber};
 use identity::{Answer, KeyKind};
 
@@ -42,17 +43,17 @@ pub struct PeerAnswers {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SealedAnswers {
     query: Option<QueryNumber>,
     asked: u64,
     #[serde(default)]
     wide: bool,
-    found: Vec<KeptFound>,
+    found: Vec<SealedFound>,
 }
 
 /// Names, not numbers: what is on disk does not depend on the order of an enum.
 #[derive(Serialize, Deserialize)]
-struct KeptFound {
+struct SealedFound {
     id: String,
     answer: String,
     kinds: Vec<String>,
@@ -124,7 +125,8 @@ impl Tx<'_> {
         while let Some(row) = rows.next()? {
             let text = chunks::read(self, self.cells, owner(row.get(0)?))?;
             let text = text.ok_or(Error::DamagedStore)?;
-            let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
+            let kept: SealedAnswers =
+                serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
             if kept.query != query {
                 return Err(Error::Altered { table: "answer" });
             }
@@ -139,8 +141,8 @@ impl Tx<'_> {
     }
 }
 
-fn keep(query: Option<QueryNumber>, answers: &Answers) -> Kept {
-    let found = answers.found.iter().map(|found| KeptFound {
+fn keep(query: Option<QueryNumber>, answers: &Answers) -> SealedAnswers {
+    let found = answers.found.iter().map(|found| SealedFound {
         id: found.record_id.clone(),
         answer: found.answer.name().to_owned(),
         kinds: found
@@ -149,7 +151,7 @@ fn keep(query: Option<QueryNumber>, answers: &Answers) -> Kept {
             .map(|kind| kind.label().to_owned())
             .collect(),
     });
-    Kept {
+    SealedAnswers {
         query,
         asked: answers.asked,
         wide: answers.wide,
@@ -157,7 +159,7 @@ fn keep(query: Option<QueryNumber>, answers: &Answers) -> Kept {
     }
 }
 
-fn unkeep(kept: Kept) -> Option<Answers> {
+fn unkeep(kept: SealedAnswers) -> Option<Answers> {
     let found = kept.found.into_iter().map(|found| {
         let answer = Answer::ALL.into_iter().find(|a| a.name() == found.answer)?;
         let kind = |label: &String| KeyKind::ALL.into_iter().find(|kind| kind.label() == label);

@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::{Error, from_ms, to_ms};
+use super::error::Error;
+use super::time::{from_ms, to_ms};
 use admin::{ApprovalNumber, ClientNumber, PeerNumber};
 
 const WAITING: i64 = 1;

@@ -12,7 +12,8 @@ use rusqlite::params;
 
 use super::audit::Event;
 use super::database::{Store, Tx};
-use super::{Error, from_ms, to_ms};
+use super::error::{Error, OverBudget};
+use super::time::{from_ms, to_ms};
 use admin::policy::Budget;
 use admin::{Left, PeerNumber, Policy};
 use identity::KeyClass;
@@ -25,21 +26,6 @@ pub enum Direction {
     Answered,
     /// This node asked.
     Asked,
-}
-
-/// A peer asked for more than it has left; nothing was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the budget allows {elements_left} more elements and {sessions_left} more sessions of the {} \
-     class, {asked} elements were asked; {}", .class.name(), resets(.resets_at)
-)]
-pub struct OverBudget {
-    pub class: KeyClass,
-    pub asked: u32,
-    pub elements_left: u64,
-    pub sessions_left: u32,
-    /// When it would be allowed; `None` if never, because the whole budget is smaller.
-    pub resets_at: Option<Timestamp>,
 }
 
 struct Entry {
@@ -237,13 +223,6 @@ fn end(at_ms: i64, policy: &Policy) -> Result<Timestamp, Error> {
     from_ms(at_ms)?
         .checked_add(window)
         .map_err(|_| Error::DamagedStore)
-}
-
-fn resets(at: &Option<Timestamp>) -> String {
-    match at {
-        Some(at) => format!("enough is free again at {at:.0}"),
-        None => "that is more than the whole budget".to_owned(),
-    }
 }
 
 fn number(direction: Direction) -> i64 {

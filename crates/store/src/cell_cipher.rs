@@ -17,7 +17,7 @@ use ring::hmac;
 use sealing::{KEY_BYTES, NONCE_BYTES, Nonce, SealingKey, TAG_BYTES, derive};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::Error;
+use super::error::Error;
 
 /// Bytes that sealing adds: nonce and tag.
 pub(super) const SEALING_BYTES: usize = NONCE_BYTES + TAG_BYTES;

@@ -6,9 +6,9 @@
 use rusqlite::params;
 use zeroize::Zeroizing;
 
-use super::Error;
 use super::cell_cipher::{Cell, CellCipher};
 use super::database::Tx;
+use super::error::Error;
 
 /// Bytes of a piece before it is sealed.
 const CHUNK_BYTES: usize = 1 << 20;

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::audit::Event;
 use super::cell_cipher::{Cell, Tag};
 use super::database::{Store, Tx};
+use super::error::Error;
 use admin::client::CLIENT_NAME_BYTES_MAX;
 use admin::{Client, ClientNumber, Credential, Role};
 
@@ -15,7 +15,7 @@ use admin::{Client, ClientNumber, Credential, Role};
 pub const CLIENTS_MAX: usize = 1000;
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SealedClient {
     name: String,
     role: Role,
     user: Option<u32>,
@@ -186,7 +186,7 @@ impl Tx<'_> {
             Credential::User(user) => (Some(user), None),
             Credential::Key(key) => (None, Some(key.to_string())),
         };
-        let kept = Kept {
+        let kept = SealedClient {
             name: client.name.clone(),
             role: client.role,
             user,
@@ -207,7 +207,7 @@ impl Tx<'_> {
         let text = self
             .cells
             .open(cell(&number.number().to_be_bytes()), sealed)?;
-        let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
+        let kept: SealedClient = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
         let credential = match (kept.user, kept.key) {
             (Some(user), None) => Credential::User(user),
             (None, Some(key)) => Credential::Key(key.parse().map_err(|_| Error::DamagedStore)?),

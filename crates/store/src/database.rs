@@ -1,4 +1,4 @@
-//! The one database of a home: opening it, and reading and writing in transactions.
+//! The one database of a home: its files, its lock, and reading and writing in transactions.
 //!
 //! `store.db` in the home directory, with `store.db-wal` beside it while it is open, and `store.lock`,
 //! locked (flock) for as long as somebody has it open. Files have mode 0600 in a home of mode 0700.
@@ -10,15 +10,12 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::FlockOperation;
 
-use super::audit::{self, Event};
 use super::cell_cipher::{CellCipher, DataKey};
-use super::passphrase::Passphrase;
-use super::passphrase_cipher::Cost;
-use super::{Error, key_file, migrations, owner_only, unlock};
+use super::error::Error;
+use super::owner_only;
 use pairing::NodeKey;
 
 /// The database's name in the home directory.
@@ -33,7 +30,7 @@ const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 /// What a node keeps: open, unlocked, and nobody else's until it is dropped.
 pub struct Store {
     database: Mutex<Connection>,
-    data_key: DataKey,
+    pub(super) data_key: DataKey,
     cells: CellCipher,
     /// For what must not outlive this process: prepared tables.
     process: CellCipher,
@@ -53,81 +50,6 @@ pub(super) struct Tx<'a> {
 }
 
 impl Store {
-    /// Makes the store of the node with `key` in `home`, and opens it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::StoreExists`] if there is one: it stays as it is. Those of [`Store::open`].
-    pub fn create(
-        home: &Path,
-        key: Arc<NodeKey>,
-        passphrase: &Passphrase,
-        cost: Cost,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
-        owner_only::make_dir(home)?;
-        let lock = lock(home)?;
-        drop(owner_only::open_or_make(&home.join(STORE_FILE))?);
-        let mut database = connect(home)?;
-        if migrations::version(&database, &home.join(STORE_FILE))?.is_some() {
-            return Err(Error::StoreExists { home: home.into() });
-        }
-        set_up(&database)?;
-        let data_key = DataKey::draw()?;
-        let cells = CellCipher::new(&data_key);
-        let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        migrations::migrate(&tx, 0)?;
-        unlock::add_slot(&tx, &data_key, passphrase, cost)?;
-        tx.commit()?;
-        let store = Self::assembled(home, database, lock, data_key, cells, key)?;
-        store.write(|tx| audit::begin(tx, now))?;
-        Ok(store)
-    }
-
-    /// Opens the store of the node with `key` in `home`; whether there is one, [`Store::exists`] says.
-    ///
-    /// What only lived with the process before is given up: unused tables are discarded, and sessions
-    /// that had not signed count as cut off.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InUse`] while another process has it open; [`Error::WrongPassphrase`], after a delay;
-    /// [`Error::NewerStore`], [`Error::ForeignStore`], [`Error::DamagedStore`], [`Error::OtherNode`];
-    /// and when others may read the files or the home.
-    pub fn open(
-        home: &Path,
-        key: Arc<NodeKey>,
-        passphrase: &Passphrase,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
-        if !Self::exists(home)? {
-            return Err(Error::NoStore { home: home.into() });
-        }
-        let lock = lock(home)?;
-        let mut database = connect(home)?;
-        let Some(version) = migrations::version(&database, &home.join(STORE_FILE))? else {
-            return Err(Error::NoStore { home: home.into() });
-        };
-        check_length(home, &database)?;
-        set_up(&database)?;
-        let data_key = unlock::open(&database, passphrase, now)?;
-        let cells = CellCipher::new(&data_key);
-        let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        migrations::migrate(&tx, version)?;
-        tx.commit()?;
-        let store = Self::assembled(home, database, lock, data_key, cells, key)?;
-        store.write(|tx| {
-            audit::begin(tx, now)?;
-            if let Some(failed) = unlock::take_failures(tx)? {
-                let (times, first, last) = (failed.times, failed.first, failed.last);
-                tx.append(now, &Event::UnlockFailed { times, first, last })?;
-            }
-            super::prepared::discard_all_unused(tx)?;
-            super::sessions::end_cut_off(tx, now)
-        })?;
-        Ok(store)
-    }
-
     /// Whether `home` has a store; one cut off while it was made counts as none.
     ///
     /// # Errors
@@ -142,29 +64,6 @@ impl Store {
         owner_only::check_dir_closed(home)?;
         let empty = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
         Ok(!empty || owner_only::check(&home.join("store.db-wal"))?)
-    }
-
-    /// Seals the data key, and the node's key file if it is sealed, under another passphrase.
-    ///
-    /// Lists are not rewritten. A crash in between leaves the old or the new passphrase, for both.
-    ///
-    /// # Errors
-    ///
-    /// The passphrase is still the old one, unless it was the last step that failed: then both the old
-    /// one and the new one open the store, until it is next opened with the new one.
-    pub fn change_passphrase(
-        &self,
-        new: &Passphrase,
-        cost: Cost,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.write(|tx| unlock::add_slot(tx, &self.data_key, new, cost))?;
-        key_file::reseal(&self.home, &self.key, new, cost)?;
-        self.write(|tx| {
-            unlock::drop_older_slots(tx)?;
-            tx.append(now, &Event::PassphraseChanged)?;
-            Ok(())
-        })
     }
 
     /// Looks for damage: SQLite's own check of every page and index. Seconds for a gigabyte.
@@ -211,7 +110,7 @@ impl Store {
         &self.key
     }
 
-    fn assembled(
+    pub(super) fn assembled(
         home: &Path,
         database: Connection,
         lock: File,
@@ -283,7 +182,7 @@ impl<'a> Deref for Tx<'a> {
 }
 
 /// Keeps a second process out, until this one ends in whatever way.
-fn lock(home: &Path) -> Result<File, Error> {
+pub(super) fn lock(home: &Path) -> Result<File, Error> {
     owner_only::check_dir_closed(home)?;
     let lock = owner_only::open_or_make(&home.join(LOCK_FILE))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -297,7 +196,7 @@ fn lock(home: &Path) -> Result<File, Error> {
     }
 }
 
-fn connect(home: &Path) -> Result<Connection, Error> {
+pub(super) fn connect(home: &Path) -> Result<Connection, Error> {
     for name in [
         STORE_FILE,
         "store.db-wal",
@@ -321,7 +220,7 @@ fn connect(home: &Path) -> Result<Connection, Error> {
 }
 
 /// SQLite notices that pages are missing, but takes one that is cut short for a whole one.
-fn check_length(home: &Path, database: &Connection) -> Result<(), Error> {
+pub(super) fn check_length(home: &Path, database: &Connection) -> Result<(), Error> {
     let length = |name| home.join(name).metadata().map_or(0, |file| file.len());
     let page: i64 = database.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let page = u64::try_from(page).map_err(|_| Error::DamagedStore)?;
@@ -332,7 +231,7 @@ fn check_length(home: &Path, database: &Connection) -> Result<(), Error> {
     }
 }
 
-fn set_up(database: &Connection) -> Result<(), Error> {
+pub(super) fn set_up(database: &Connection) -> Result<(), Error> {
     let mode: String =
         database.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Error, owner_only};
+use super::error::Error;
+use super::owner_only;
 use pairing::NodeId;
 
 const FILE: &str = "enrolled";

@@ -23,9 +23,10 @@ use rand_core::{CryptoRng, UnwrapErr};
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
+use super::error::{Error, KeyFault};
+use super::owner_only;
 use super::passphrase::Passphrase;
 use super::passphrase_cipher::{Cost, PassphraseCipher, SEALED_BYTES};
-use super::{Error, KeyFault, owner_only};
 use pairing::{NodeId, NodeKey};
 
 /// The name of the file in the node's home directory.

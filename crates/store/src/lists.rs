@@ -1,18 +1,15 @@
 //! The two standing lists: whom this delegation holds, and whom it asks about.
 //!
-//! A list is imported whole, record by record, in one transaction: what was there before counts until
-//! the last record of the new one is in. Records are told apart by their id, so a second import says
-//! what changed. Memory is bounded by SQLite's page cache and one record.
+//! How a list comes in and goes, `list_import` tells. A record is found by a keyed tag of its id and bound to it.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::audit::Event;
 use super::cell_cipher::{Cell, Tag};
 use super::database::{Store, Tx};
-use super::{Error, record_codec};
-use admin::{ClientNumber, ListChange};
+use super::error::Error;
+use super::record_codec;
 use identity::{HashedIdentity, Person};
 use protocol::ByClass;
 use protocol::ListKind;
@@ -47,88 +44,13 @@ pub struct Elements {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    header: ListHeader,
-    people: u64,
-    imported: Timestamp,
-}
-
-/// An import that is going on.
-pub struct Import<'a> {
-    tx: &'a Tx<'a>,
-    kind: ListKind,
-    version: i64,
-    change: ListChange,
+pub(super) struct SealedList {
+    pub header: ListHeader,
+    pub people: u64,
+    pub imported: Timestamp,
 }
 
 impl Store {
-    /// Puts the records that `source` adds in the place of a list; all of them, or none.
-    ///
-    /// Tables prepared for the old held list are discarded with it.
-    ///
-    /// # Errors
-    ///
-    /// Those of `source`, [`Error::TooLong`] and those of the database: the list is what it was.
-    pub fn import<E: From<Error>>(
-        &self,
-        kind: ListKind,
-        client: Option<ClientNumber>,
-        now: Timestamp,
-        source: impl FnOnce(&mut Import) -> Result<ListHeader, E>,
-    ) -> Result<ListChange, E> {
-        self.write(|tx| {
-            let version = tx.list_version(kind)? + 1;
-            let mut import = Import {
-                tx,
-                kind,
-                version,
-                change: ListChange::default(),
-            };
-            let header = source(&mut import)?;
-            Ok(import.finish(header, client, now)?)
-        })
-    }
-
-    /// Takes a list out, with all its records.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuch`] if there is none.
-    pub fn withdraw(
-        &self,
-        kind: ListKind,
-        client: Option<ClientNumber>,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.write(|tx| {
-            let info = tx.list(kind)?.ok_or(Error::NoSuch {
-                what: "list",
-                number: number(kind),
-            })?;
-            tx.execute("DELETE FROM record WHERE kind = ?", [number(kind)])?;
-            // The row stays, so that versions go on where they were.
-            let empty = Kept {
-                header: ListHeader {
-                    header: Vec::new(),
-                    schema: String::new(),
-                    schema_digest: String::new(),
-                },
-                people: 0,
-                imported: now,
-            };
-            tx.put_list(kind, info.version + 1, &empty)?;
-            if kind == ListKind::Held {
-                super::prepared::discard_all_unused(tx)?;
-            }
-            let event = Event::ListWithdrawn {
-                list: kind,
-                client,
-                people: info.people,
-            };
-            tx.append(now, &event).map(drop)
-        })
-    }
-
     /// What is known of a list without its records; `None` if there is none.
     ///
     /// # Errors
@@ -220,113 +142,6 @@ impl Store {
     }
 }
 
-impl Import<'_> {
-    /// Takes the next record.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::RecordTwice`], [`Error::TooLong`] and those of the database; the import cannot go on.
-    pub fn add(&mut self, person: &Person) -> Result<(), Error> {
-        let text = record_codec::encode(person)?;
-        let kind = number(self.kind);
-        let tag = record_tag(self.tx, self.kind, &person.record_id);
-        let content = self.tx.cells.tag("content", &[&text]);
-        let known: Option<(i64, Tag, i64)> = self
-            .tx
-            .prepare_cached("SELECT id, content, version FROM record WHERE kind = ? AND tag = ?")?
-            .query_row(params![kind, tag], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        match known {
-            Some((_, _, version)) if version == self.version => {
-                return Err(Error::RecordTwice { line: person.line });
-            }
-            Some((id, before, _)) if before == content => {
-                self.tx
-                    .prepare_cached("UPDATE record SET version = ?, line = ? WHERE id = ?")?
-                    .execute(params![self.version, person.line, id])?;
-                self.change.unchanged += 1;
-            }
-            known => {
-                let sealed = self
-                    .tx
-                    .cells
-                    .seal(cell(&record_row(self.kind, &tag)), &text)?;
-                match known {
-                    Some((id, _, _)) => {
-                        self.tx
-                            .prepare_cached(
-                                "UPDATE record SET content = ?, version = ?, line = ?, sealed = ?
-                                 WHERE id = ?",
-                            )?
-                            .execute(params![content, self.version, person.line, sealed, id])?;
-                        self.change.changed += 1;
-                    }
-                    None => {
-                        self.tx
-                            .prepare_cached(
-                                "INSERT INTO record (kind, tag, content, version, line, sealed)
-                                 VALUES (?, ?, ?, ?, ?, ?)",
-                            )?
-                            .execute(params![
-                                kind,
-                                tag,
-                                content,
-                                self.version,
-                                person.line,
-                                sealed
-                            ])?;
-                        self.change.added += 1;
-                    }
-                }
-            }
-        }
-        self.change.people += 1;
-        Ok(())
-    }
-
-    /// What the import has done so far; records that are gone are counted at its end.
-    pub fn change(&self) -> ListChange {
-        self.change
-    }
-
-    fn finish(
-        mut self,
-        header: ListHeader,
-        client: Option<ClientNumber>,
-        now: Timestamp,
-    ) -> Result<ListChange, Error> {
-        if header.header.iter().map(String::len).sum::<usize>() > HEADER_BYTES_MAX {
-            return Err(Error::TooLong {
-                what: "the header of a list, in bytes,",
-                max: HEADER_BYTES_MAX,
-            });
-        }
-        let removed = self.tx.execute(
-            "DELETE FROM record WHERE kind = ? AND version <> ?",
-            params![number(self.kind), self.version],
-        )?;
-        self.change.removed = removed as u64;
-        let kept = Kept {
-            header,
-            people: self.change.people,
-            imported: now,
-        };
-        self.tx.put_list(self.kind, self.version, &kept)?;
-        if self.kind == ListKind::Held {
-            super::prepared::discard_all_unused(self.tx)?;
-        }
-        let event = Event::ListImported {
-            list: self.kind,
-            client,
-            change: self.change,
-        };
-        self.tx.append(now, &event)?;
-        Ok(self.change)
-    }
-}
-
 impl Tx<'_> {
     /// The version of a list; 0 where there never was one.
     pub(super) fn list_version(&self, kind: ListKind) -> Result<i64, Error> {
@@ -337,7 +152,7 @@ impl Tx<'_> {
         Ok(version.unwrap_or(0))
     }
 
-    fn list(&self, kind: ListKind) -> Result<Option<ListInfo>, Error> {
+    pub(super) fn list(&self, kind: ListKind) -> Result<Option<ListInfo>, Error> {
         let row: Option<(i64, Vec<u8>)> = self
             .prepare_cached("SELECT version, sealed FROM list WHERE kind = ?")?
             .query_row([number(kind)], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -348,7 +163,7 @@ impl Tx<'_> {
         let text = self
             .cells
             .open(list_place(&list_row(kind, version)), &sealed)?;
-        let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
+        let kept: SealedList = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
         let withdrawn = kept.header.schema.is_empty();
         Ok((!withdrawn).then_some(ListInfo {
             header: kept.header,
@@ -358,7 +173,12 @@ impl Tx<'_> {
         }))
     }
 
-    fn put_list(&self, kind: ListKind, version: i64, kept: &Kept) -> Result<(), Error> {
+    pub(super) fn put_list(
+        &self,
+        kind: ListKind,
+        version: i64,
+        kept: &SealedList,
+    ) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).map_err(|_| Error::DamagedStore)?;
         let sealed = self
             .cells
@@ -401,25 +221,25 @@ impl Tx<'_> {
     }
 }
 
-fn number(kind: ListKind) -> i64 {
+pub(super) fn number(kind: ListKind) -> i64 {
     match kind {
         ListKind::Held => 1,
         ListKind::Requested => 2,
     }
 }
 
-fn record_tag(tx: &Tx, kind: ListKind, record_id: &str) -> Tag {
+pub(super) fn record_tag(tx: &Tx, kind: ListKind, record_id: &str) -> Tag {
     tx.cells
         .tag("record", &[&[number(kind) as u8], record_id.as_bytes()])
 }
 
-fn record_row(kind: ListKind, tag: &Tag) -> [u8; 17] {
+pub(super) fn record_row(kind: ListKind, tag: &Tag) -> [u8; 17] {
     let mut row = [number(kind) as u8; 17];
     row[1..].copy_from_slice(tag);
     row
 }
 
-fn cell(row: &[u8; 17]) -> Cell<'_> {
+pub(super) fn cell(row: &[u8; 17]) -> Cell<'_> {
     Cell {
         table: "record",
         column: "sealed",
@@ -446,6 +266,7 @@ fn list_place(row: &[u8; 9]) -> Cell<'_> {
 mod tests {
     use super::*;
     use crate::tests::{TestHome, header, import, now, person};
+    use admin::ListChange;
 
     fn ids(store: &Store, kind: ListKind) -> Vec<String> {
         let mut ids = Vec::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::Error;
+use super::error::Error;
 
 /// "tcit": says in the file's header that this is a tacit store.
 pub(super) const APPLICATION_ID: i32 = 0x7463_6974;
@@ -46,6 +46,7 @@ pub(super) fn version(database: &Connection, path: &Path) -> Result<Option<usize
         _ => Err(Error::NewerStore {
             path: path.into(),
             version,
+            newest_known: VERSION,
         }),
     }
 }

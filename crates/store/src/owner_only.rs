@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::error::Error;
 
 const ROOT: u32 = 0;
 

@@ -8,10 +8,10 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{Error, PassphraseFault, owner_only};
+pub use super::error::PASSPHRASE_BYTES_MAX;
+use super::error::{Error, PassphraseFault};
+use super::owner_only;
 
-/// After normalisation; far beyond what anybody types.
-pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 /// Characters below which a passphrase deserves a warning.
 pub const PASSPHRASE_CHARACTERS_ADVISED: usize = 12;
 

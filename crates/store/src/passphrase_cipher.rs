@@ -11,8 +11,8 @@ use rand_core::CryptoRng;
 use sealing::{KEY_BYTES, Nonce, SealingKey, TAG_BYTES};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::error::{Error, KeyFault};
 use super::passphrase::Passphrase;
-use super::{Error, KeyFault};
 
 /// The secret and 16 bytes of tag.
 pub(super) const SEALED_BYTES: usize = 32 + TAG_BYTES;

@@ -5,10 +5,10 @@ use ring::digest::{SHA256, digest};
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::audit::Event;
 use super::cell_cipher::Cell;
 use super::database::{Store, Tx};
+use super::error::Error;
 use admin::peer::PEER_TEXT_BYTES_MAX;
 use admin::policy::{Approval, PolicyFault};
 use admin::{Peer, PeerEntry, PeerNumber, Policy};
@@ -17,7 +17,7 @@ use admin::{Peer, PeerEntry, PeerNumber, Policy};
 pub const PEERS_MAX: usize = 64;
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SealedPeer {
     name: String,
     id: String,
     address: Option<String>,
@@ -183,7 +183,7 @@ impl Tx<'_> {
     }
 
     fn put_peer(&self, number: PeerNumber, entry: &PeerEntry) -> Result<(), Error> {
-        let kept = Kept {
+        let kept = SealedPeer {
             name: entry.name.clone(),
             id: entry.id.to_string(),
             address: entry.address.clone(),
@@ -205,7 +205,7 @@ impl Tx<'_> {
         let text = self
             .cells
             .open(cell(&number.number().to_be_bytes()), sealed)?;
-        let kept: Kept = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
+        let kept: SealedPeer = serde_json::from_slice(&text).map_err(|_| Error::DamagedStore)?;
         Ok(Peer {
             number,
             entry: PeerEntry {

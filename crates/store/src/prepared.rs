@@ -10,10 +10,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Error;
 use super::cell_cipher::Tag;
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
+use super::error::Error;
 use admin::{PeerNumber, TableNumber};
 use protocol::offer::Mediator;
 use protocol::{ByClass, Ceiling, ListKind, PreparedTable};

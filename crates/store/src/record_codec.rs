@@ -10,7 +10,7 @@
 use sealing::{Reader, Writer};
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::error::Error;
 use identity::list::Cells;
 use identity::{HashedIdentity, KeyKind, Person};
 

@@ -6,41 +6,32 @@
 //! release or the mediator's word. A session that was not signed when its process ended is cut off, and
 //! can be run again with another table.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::answers::Answers;
 use super::audit::Event;
 use super::budget::Direction;
 use super::cell_cipher::Cell;
-use super::chunks::{self, Owner};
+use super::chunks::Owner;
 use super::database::{Store, Tx};
-use super::{Error, from_ms, to_ms};
+use super::error::Error;
+use super::time::{from_ms, to_ms};
 use admin::policy::Approval;
 use admin::{
     ApprovalNumber, Blame, Outcome, PeerNumber, Policy, QueryNumber, SessionNumber, Stage,
     TableNumber,
 };
-use pairing::Signature;
-use protocol::SignedState;
-use protocol::agreement::SignedAgreement;
-use protocol::release::{Receipt, Release};
+use protocol::release::Receipt;
 use protocol::{ByClass, Ceiling, Role, SessionId};
 
 /// What [`SessionInfo`] is made from.
 const SELECT_SESSION: &str = "SELECT id, peer, started_ms, ended_ms, state, sealed FROM session";
 
-const COMMITTED: i64 = 1;
-const SIGNED: i64 = 2;
+pub(super) const COMMITTED: i64 = 1;
+pub(super) const SIGNED: i64 = 2;
 const ENDED: i64 = 3;
-
-/// What is kept after a signature.
-const AGREED: i64 = 1;
-const RELEASED: i64 = 2;
 
 /// What a session costs, before its Commitment leaves.
 #[derive(Clone)]
@@ -90,13 +81,13 @@ pub struct SessionInfo {
 }
 
 #[derive(Serialize, Deserialize, Default)]
-struct Kept {
+pub(super) struct SealedSession {
     initiator: bool,
     #[serde(default)]
     mediator: Option<String>,
     #[serde(default)]
     asked_at: Option<Timestamp>,
-    id: Option<String>,
+    pub(super) id: Option<String>,
     outcome: Option<Outcome>,
     blame: Option<Blame>,
 }
@@ -129,11 +120,11 @@ impl Store {
                 params![start.peer, start.table, to_ms(now), COMMITTED],
                 |row| row.get(0),
             )?;
-            let kept = Kept {
+            let kept = SealedSession {
                 initiator: start.role == Role::Initiator,
                 mediator: start.mediator.clone(),
                 asked_at: Some(start.asked_at),
-                ..Kept::default()
+                ..SealedSession::default()
             };
             tx.put_session(session, COMMITTED, &kept)?;
             let elements = |ceiling: &Ceiling| ceiling.elements() as u32;
@@ -145,118 +136,6 @@ impl Store {
             };
             tx.append(now, &event)?;
             Ok(session)
-        })
-    }
-
-    /// Keeps what opens the answers; on return, and not before, this side's signature may leave.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WrongState`] unless the session is committed and not signed, and `policy`, under which it was
-    /// set up, still the peer's; [`Error::NoSuch`] if the peer was removed.
-    pub fn keep_signed(
-        &self,
-        session: SessionNumber,
-        state: &Arc<SignedState>,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.write(|tx| {
-            let (peer, stage, mut kept) = tx.session(session)?;
-            if stage != COMMITTED {
-                return Err(wrong_state());
-            }
-            // What an officer took back before this transaction counts.
-            if tx.peer(peer)?.entry.policy != *policy {
-                return Err(policy_changed());
-            }
-            let mut writer = chunks::Writer::new(tx, tx.cells, owner(session));
-            state.encode(|part| writer.part(part))?;
-            writer.finish()?;
-            kept.id = Some(hex::encode(state.session.0));
-            tx.put_session(session, SIGNED, &kept)?;
-            tx.append(now, &Event::SessionSigned { session }).map(drop)
-        })
-    }
-
-    /// What a signed session kept; `None` for one that is not signed, or has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuch`], [`Error::Altered`].
-    pub fn signed_state(&self, session: SessionNumber) -> Result<Option<SignedState>, Error> {
-        self.read(|tx| {
-            let (_, stage, _) = tx.session(session)?;
-            if stage != SIGNED {
-                return Ok(None);
-            }
-            let altered = Error::Altered {
-                table: "signed_chunk",
-            };
-            let text = chunks::read(tx, tx.cells, owner(session))?.ok_or(altered)?;
-            SignedState::decode(&text)
-                .map(Some)
-                .ok_or(Error::DamagedStore)
-        })
-    }
-
-    /// Keeps the agreement with both signatures, which the mediator settles on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WrongState`] unless the session is signed and has not ended.
-    pub fn keep_agreed(
-        &self,
-        session: SessionNumber,
-        agreed: &SignedAgreement,
-    ) -> Result<(), Error> {
-        let signatures = [agreed.initiator_signature, agreed.responder_signature];
-        let bytes = signatures.map(|signature| *signature.as_bytes()).concat();
-        self.write(|tx| tx.put_more(session, AGREED, &bytes))
-    }
-
-    /// Keeps the peer's release, which opens its tables.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WrongState`] unless the session is signed and has not ended.
-    pub fn keep_released(&self, session: SessionNumber, release: &Release) -> Result<(), Error> {
-        self.write(|tx| tx.put_more(session, RELEASED, &release.encode()))
-    }
-
-    /// What a signed session kept after its signature: the agreement with both signatures, and the
-    /// peer's release, each once it was there.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WrongState`] unless the session is signed and has not ended; [`Error::Altered`].
-    pub fn after_signing(
-        &self,
-        session: SessionNumber,
-        state: &SignedState,
-    ) -> Result<(Option<SignedAgreement>, Option<Release>), Error> {
-        self.read(|tx| {
-            let agreed = match tx.more(session, AGREED)? {
-                None => state.both_signed(),
-                Some(bytes) => {
-                    let signatures: &[u8; 128] = bytes
-                        .as_slice()
-                        .try_into()
-                        .map_err(|_| Error::DamagedStore)?;
-                    let [initiator, responder] = [&signatures[..64], &signatures[64..]]
-                        .map(|half| Signature::from_bytes(half.try_into().unwrap_or([0; 64])));
-                    Some(SignedAgreement {
-                        agreement: state.agreement.clone(),
-                        initiator_signature: initiator,
-                        responder_signature: responder,
-                    })
-                }
-            };
-            let released = match tx.more(session, RELEASED)? {
-                None => None,
-                Some(bytes) => Some(Release::decode(&bytes).ok_or(Error::DamagedStore)?),
-            };
-            Ok((agreed, released))
         })
     }
 
@@ -392,37 +271,10 @@ impl Tx<'_> {
         )?)
     }
 
-    fn put_more(&self, session: SessionNumber, what: i64, text: &[u8]) -> Result<(), Error> {
-        let (_, stage, _) = self.session(session)?;
-        if stage != SIGNED {
-            return Err(wrong_state());
-        }
-        let sealed = self
-            .cells
-            .seal(cell("signed_more", &row(session, what)), text)?;
-        self.execute(
-            "INSERT OR REPLACE INTO signed_more (session, what, sealed) VALUES (?, ?, ?)",
-            params![session, what, sealed],
-        )?;
-        Ok(())
-    }
-
-    fn more(&self, session: SessionNumber, what: i64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let (_, stage, _) = self.session(session)?;
-        if stage != SIGNED {
-            return Err(wrong_state());
-        }
-        let sealed: Option<Vec<u8>> = self
-            .prepare_cached("SELECT sealed FROM signed_more WHERE session = ? AND what = ?")?
-            .query_row(params![session, what], |row| row.get(0))
-            .optional()?;
-        let at = row(session, what);
-        sealed
-            .map(|sealed| self.cells.open(cell("signed_more", &at), &sealed))
-            .transpose()
-    }
-
-    fn session(&self, session: SessionNumber) -> Result<(PeerNumber, i64, Kept), Error> {
+    pub(super) fn session(
+        &self,
+        session: SessionNumber,
+    ) -> Result<(PeerNumber, i64, SealedSession), Error> {
         let row: Option<(PeerNumber, i64, Vec<u8>)> = self
             .prepare_cached("SELECT peer, state, sealed FROM session WHERE id = ?")?
             .query_row([session], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -440,7 +292,7 @@ impl Tx<'_> {
         session: SessionNumber,
         state: i64,
         sealed: &[u8],
-    ) -> Result<Kept, Error> {
+    ) -> Result<SealedSession, Error> {
         let text = self
             .cells
             .open(cell("session", &row(session, state)), sealed)?;
@@ -448,7 +300,12 @@ impl Tx<'_> {
     }
 
     /// The state is bound in, so that nobody can make a signed session an ended one on the disk.
-    fn put_session(&self, session: SessionNumber, state: i64, kept: &Kept) -> Result<(), Error> {
+    pub(super) fn put_session(
+        &self,
+        session: SessionNumber,
+        state: i64,
+        kept: &SealedSession,
+    ) -> Result<(), Error> {
         let text = serde_json::to_vec(kept).map_err(|_| Error::DamagedStore)?;
         let sealed = self
             .cells
@@ -464,7 +321,7 @@ impl Tx<'_> {
         &self,
         session: SessionNumber,
         peer: PeerNumber,
-        mut kept: Kept,
+        mut kept: SealedSession,
         (outcome, blame): (Outcome, Option<Blame>),
         now: Timestamp,
     ) -> Result<(), Error> {
@@ -543,35 +400,35 @@ fn session_id(text: &str) -> Result<SessionId, Error> {
     Ok(SessionId(id))
 }
 
-fn wrong_state() -> Error {
+pub(super) fn wrong_state() -> Error {
     Error::WrongState {
         what: "the session",
         why: "it is signed or ended already",
     }
 }
 
-fn policy_changed() -> Error {
+pub(super) fn policy_changed() -> Error {
     Error::WrongState {
         what: "the policy for the peer",
         why: "it was changed since the session was set up",
     }
 }
 
-fn owner(session: SessionNumber) -> Owner {
+pub(super) fn owner(session: SessionNumber) -> Owner {
     Owner {
         table: "signed_chunk",
         row: session.number(),
     }
 }
 
-fn row(session: SessionNumber, state: i64) -> [u8; 16] {
+pub(super) fn row(session: SessionNumber, state: i64) -> [u8; 16] {
     let mut row = [0; 16];
     row[..8].copy_from_slice(&session.number().to_be_bytes());
     row[8..].copy_from_slice(&state.to_be_bytes());
     row
 }
 
-fn cell<'a>(table: &'static str, row: &'a [u8]) -> Cell<'a> {
+pub(super) fn cell<'a>(table: &'static str, row: &'a [u8]) -> Cell<'a> {
     Cell {
         table,
         column: "sealed",

@@ -12,8 +12,9 @@ use rand_core::CryptoRng;
 use rusqlite::{Connection, OptionalExtension, params};
 use sealing::Reader;
 
+use super::error::Error;
 use super::file_cipher::FileCipher;
-use super::{Error, owner_only};
+use super::owner_only;
 use pairing::NodeId;
 use protocol::SessionId;
 use protocol::agreement::MediatorTime;
@@ -61,7 +62,11 @@ impl Settlements {
             VERSION => {}
             newer => {
                 let version = usize::try_from(newer).unwrap_or_default();
-                return Err(Error::NewerStore { path, version });
+                return Err(Error::NewerStore {
+                    path,
+                    version,
+                    newest_known: VERSION as usize,
+                });
             }
         }
         Ok(Self {

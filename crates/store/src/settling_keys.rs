@@ -10,8 +10,9 @@ use rand_core::CryptoRng;
 use sealing::{Reader, Writer};
 use zeroize::Zeroizing;
 
+use super::error::Error;
 use super::file_cipher::FileCipher;
-use super::{Error, owner_only};
+use super::owner_only;
 use protocol::agreement::MediatorTime;
 use protocol::settling::{SettlingKey, WINDOW_SECONDS_MAX};
 

@@ -16,9 +16,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tempfile::TempDir;
 
+use super::error::Error;
 use super::lists::ListHeader;
 use super::passphrase::Passphrase;
-use super::{Cost, Error, Store};
+use super::{Cost, Store};
 use admin::{ListChange, PeerEntry, Policy};
 use identity::list::Cells;
 use identity::{HashedIdentity, KeyKind, Person};

@@ -17,8 +17,9 @@ use sealing::{Reader, Writer};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::error::Error;
 use super::file_cipher::FileCipher;
-use super::{Error, owner_only, record_codec};
+use super::{owner_only, record_codec};
 use identity::list::Columns;
 use identity::list::ListReport;
 use identity::{Field, List, Schema};

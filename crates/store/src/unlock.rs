@@ -12,9 +12,10 @@ use rand_core::UnwrapErr;
 use rusqlite::{Connection, params};
 
 use super::cell_cipher::DataKey;
+use super::error::Error;
 use super::passphrase::Passphrase;
 use super::passphrase_cipher::{Cost, PassphraseCipher, SEALED_BYTES};
-use super::{Error, to_ms};
+use super::time::{from_ms, to_ms};
 
 /// How long a wrong passphrase takes at least, from the moment it was given.
 pub const WRONG_PASSPHRASE_DELAY: Duration =
@@ -109,8 +110,8 @@ pub(super) fn take_failures(database: &Connection) -> Result<Option<FailedUnlock
     while let Some(row) = rows.next()? {
         taken = Some(FailedUnlocks {
             times: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-            first: super::from_ms(row.get(1)?)?,
-            last: super::from_ms(row.get(2)?)?,
+            first: from_ms(row.get(1)?)?,
+            last: from_ms(row.get(2)?)?,
         });
     }
     Ok(taken)

@@ -18,8 +18,10 @@ use std::io::{BufRead, Read, Write};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AuditFault, Chain, ENTRY_BYTES_MAX, Head, continues};
-use crate::{Error, Store, to_ms};
+use super::chain::{AuditFault, Chain, ENTRY_BYTES_MAX, Head, continues};
+use crate::database::Store;
+use crate::error::Error;
+use crate::time::to_ms;
 use pairing::{NodeId, Signature};
 
 #[derive(Serialize, Deserialize)]
@@ -149,12 +151,12 @@ pub fn verify(
                 return Err(AuditFault::NoHead.into());
             }
             chain.ends_at(&head, &named)?;
-            continues(earlier, earlier_seen, chain.seq, &named)?;
+            continues(earlier, earlier_seen, chain.seq(), &named)?;
             return Ok(Verified { node: named, head });
         }
         chain.follow(&line)?;
-        if earlier.is_some_and(|head| head.seq == chain.seq) {
-            earlier_seen = Some(chain.hash);
+        if earlier.is_some_and(|head| head.seq == chain.seq()) {
+            earlier_seen = Some(chain.hash());
         }
     }
     Err(AuditFault::NoHead.into())
