@@ -25,7 +25,8 @@ pub enum Refusal {
     Malformed,
 }
 
-/// All that a refusal tells a caller.
+/// All that a refusal tells a caller. After *not found*, *unavailable* and *aborted* nodes try again
+/// ([`transport::Error::may_pass`]); what the others say stays wrong.
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();

@@ -263,6 +263,7 @@ impl Rooms {
             .usage
             .iter()
             .map(|(node, usage)| (*node, usage.connections))
+            // What a node has used is kept for a day, longer than its connections.
             .filter(|(_, connections)| *connections > 0)
             .collect();
         connected.sort();

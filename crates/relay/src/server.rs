@@ -101,6 +101,7 @@ async fn connection(
         return;
     }
     let secured = timeout(relay.limits.handshake, relay.tls.accept(stream)).await;
+    // From here on the quotas of its node bound it, and newer handshakes no longer displace it.
     drop(in_handshake);
     let (secured, key) = match secured {
         Ok(Ok(secured)) => secured,

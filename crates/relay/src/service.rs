@@ -129,6 +129,7 @@ impl RelayService {
         request: Request<Streaming<Frame>>,
     ) -> Result<(NodeId, Streaming<Frame>, Frames, BoxStream<Frame>), Status> {
         let mut incoming = request.into_inner();
+        // A call that names nobody must not hold a place among its connection's calls.
         let first = timeout(self.relay.limits.first_frame, incoming.message()).await;
         let first = first.map_err(|_| Refusal::NoPeerNamed)??;
         let piece = first.ok_or(Refusal::NoPeerNamed)?.try_into();

@@ -43,11 +43,13 @@ pub(super) async fn join(
         pass(length)
     };
     let copies = async {
+        // Both are told that they are joined before either hears from the other.
         for outgoing in [&one.outgoing, &two.outgoing] {
             let joined = Ok(Piece::Joined.into());
             let sent = outgoing.send(joined).await;
             sent.map_err(|_| Refusal::OtherEndGone)?;
         }
+        // One direction may end well while the other goes on; a failure of either ends both.
         tokio::try_join!(
             copy(one.incoming, two.outgoing, &counted),
             copy(two.incoming, one.outgoing, &counted),
@@ -85,6 +87,7 @@ async fn copy_frames(
         let room = to.reserve().await.map_err(|_| gone())?;
         let frame = tokio::select! {
             frame = from.message() => frame.map_err(|_| gone())?,
+            // Or a reader that has gone would be noticed with the next frame only.
             () = to.closed() => return Err(gone()),
         };
         let Some(frame) = frame else {

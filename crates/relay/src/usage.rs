@@ -53,6 +53,7 @@ impl Usage {
         if now.duration_since(self.day) >= DAY {
             (self.day, self.bytes) = (now, 0);
         }
+        // Counted even if refused: the node's other tunnels end with their next frame.
         self.bytes = self.bytes.saturating_add(length);
         match self.is_over(max) {
             true => Err(Refusal::OverQuota),

@@ -84,7 +84,7 @@ impl Channel {
     ) -> Self {
         let incoming = ReceiveHalf {
             messages,
-            put_back: None,
+            read_ahead: None,
         };
         Self {
             outgoing,
@@ -210,12 +210,12 @@ impl Channel {
 /// The receiving half, with what was read ahead.
 struct ReceiveHalf {
     messages: ReceivedMessages,
-    put_back: Option<Message>,
+    read_ahead: Option<Message>,
 }
 
 impl ReceiveHalf {
     async fn next(&mut self) -> Result<Option<Message>, Error> {
-        match self.put_back.take() {
+        match self.read_ahead.take() {
             Some(message) => Ok(Some(message)),
             None => self.messages.next().await,
         }
@@ -223,11 +223,11 @@ impl ReceiveHalf {
 
     /// Finds out why the peer stopped to read.
     async fn cause(&mut self) -> Error {
-        if self.put_back.is_none() {
+        if self.read_ahead.is_none() {
             match timeout(CAUSE_WAIT, self.messages.next()).await {
                 Ok(Err(error)) => return error,
                 // It may be the peer's own word for why, such as an `Abort`.
-                Ok(Ok(message)) => self.put_back = message,
+                Ok(Ok(message)) => self.read_ahead = message,
                 Err(_) => {}
             }
         }

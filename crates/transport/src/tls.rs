@@ -45,8 +45,8 @@ const PKCS8_PREFIX: [u8; 16] = [
 ];
 
 /// How long, and for how many bytes, a turned-away stream is read on, so that the alert reaches it.
-const PARTING: Duration = Duration::from_secs(1);
-const PARTING_BYTES_MAX: usize = 64 << 10;
+const READ_ON_WAIT: Duration = Duration::from_secs(1);
+const READ_ON_BYTES_MAX: usize = 64 << 10;
 
 /// This node's key and the one key that it expects of its peer, ready for either role in TLS.
 #[derive(Clone)]
@@ -120,7 +120,7 @@ impl PinnedTls {
     /// Lets a finished handshake pass only with `h2` agreed and, once more, with the peer's key: nothing
     /// here rests on rustls having asked the verifier.
     fn admit<S>(&self, secured: TlsStream<S>) -> Result<TlsStream<S>, Error> {
-        match presented(&secured)? {
+        match presented_key(&secured)? {
             key if key == self.peer => Ok(secured),
             _ => Err(Misbehaviour::Tls.into()),
         }
@@ -166,7 +166,7 @@ impl EnrolledTls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let secured = accept(&self.server, stream).await?;
-        let key = presented(&secured)?;
+        let key = presented_key(&secured)?;
         // Once more: the list may have changed since the key's signature was verified.
         if (self.admits)(&key) {
             Ok((secured, key))
@@ -188,14 +188,14 @@ where
     {
         Ok(secured) => Ok(secured.into()),
         Err((error, stream)) => {
-            part(stream).await;
+            close_after_alert(stream).await;
             Err(handshake_error(&error))
         }
     }
 }
 
 /// The key of the other side of a finished handshake with `h2` agreed.
-fn presented<S>(secured: &TlsStream<S>) -> Result<PublicKey, Error> {
+fn presented_key<S>(secured: &TlsStream<S>) -> Result<PublicKey, Error> {
     let (_, connection) = secured.get_ref();
     if connection.alpn_protocol() != Some(ALPN) {
         return Err(Error::Incompatible);
@@ -393,11 +393,11 @@ impl ClientCertVerifier for AdmittedKeys {
 
 /// Closes a stream whose handshake failed, in a way that lets the alert arrive: closing a TCP socket
 /// with bytes unread would reset it, and the other side might lose what was sent last.
-async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+async fn close_after_alert<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     let read_on = async {
         stream.shutdown().await?;
         let mut scratch = [0; 4096];
-        let mut left = PARTING_BYTES_MAX;
+        let mut left = READ_ON_BYTES_MAX;
         loop {
             match stream.read(&mut scratch).await? {
                 0 => return io::Result::Ok(()),
@@ -407,7 +407,7 @@ async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
         }
     };
     // However this ends, the other side was turned away for a reason known already.
-    let _ = timeout(PARTING, read_on).await;
+    let _ = timeout(READ_ON_WAIT, read_on).await;
 }
 
 /// Says what a failed handshake means.

@@ -204,14 +204,14 @@ impl Tunnel {
             } = relay;
             let (reader, mut writer) = tokio::io::split(far);
             let taking = async {
-                let taken = take_in(incoming, &mut writer).await;
+                let taken = frames_to_stream(incoming, &mut writer).await;
                 // However the tunnel ended, whoever reads from it sees an end.
                 let _ = writer.shutdown().await;
                 taken
             };
             // Both to their ends: what was written before the stream was dropped, such as an alert of
             // TLS, is still passed on when nothing can be taken in any more.
-            let (sent, taken) = tokio::join!(send_out(reader, outgoing), taking);
+            let (sent, taken) = tokio::join!(stream_to_frames(reader, outgoing), taking);
             if sent.is_ok() && taken.is_ok() {
                 // Without it the connection closes by itself once it is idle.
                 drop(client);
@@ -275,7 +275,7 @@ pub async fn dial_through(
     peer: &NodeId,
     limits: &Limits,
 ) -> Result<Tunnel, Error> {
-    again(limits, || async {
+    retry(limits, || async {
         RelayConnection::connect(address, relay, limits)
             .await?
             .dial(peer)
@@ -296,7 +296,7 @@ pub async fn listen_through(
     limits: &Limits,
 ) -> Result<Tunnel, Error> {
     let deadline = Instant::now() + limits.wait;
-    again(limits, || async {
+    retry(limits, || async {
         let relay = RelayConnection::connect(address, relay, limits).await?;
         timeout_at(deadline, relay.listen(peer))
             .await
@@ -306,7 +306,7 @@ pub async fn listen_through(
 }
 
 /// Tries until it works, something is wrong that stays wrong, or the wait is over.
-async fn again<F>(limits: &Limits, mut attempt: impl FnMut() -> F) -> Result<Tunnel, Error>
+async fn retry<F>(limits: &Limits, mut attempt: impl FnMut() -> F) -> Result<Tunnel, Error>
 where
     F: Future<Output = Result<Tunnel, Error>>,
 {
@@ -352,7 +352,7 @@ async fn next(incoming: &mut Streaming<Frame>) -> Result<Option<Piece>, Error> {
     }
 }
 
-async fn send_out(
+async fn stream_to_frames(
     mut reader: impl AsyncRead + Unpin,
     outgoing: mpsc::Sender<Frame>,
 ) -> io::Result<()> {
@@ -369,7 +369,7 @@ async fn send_out(
     }
 }
 
-async fn take_in(
+async fn frames_to_stream(
     mut incoming: Streaming<Frame>,
     mut writer: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
