@@ -15,7 +15,7 @@ use node::config::{CONFIG_BYTES_MAX, CONFIG_FILE, Config};
 use node::control::{self, Control, ensure_owner};
 use node::daemon::{self, Daemon};
 use node::handle::Handle;
-use node::window::Window;
+use node::monitoring::Monitoring;
 use store::audit::Event;
 use store::{self, Cost, Store};
 
@@ -184,13 +184,13 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
     let control = Control::bind(handle.clone(), config.control(home))
         .await
         .map_err(|error: control::Error| cannot_listen("the clients' socket or address", &error))?;
-    let window = Window::new(handle.clone());
+    let monitoring = Monitoring::new(handle.clone());
     let watched = match &config.metrics {
         Some(address) => {
             let listener = TcpListener::bind(address)
                 .await
                 .map_err(|error| cannot_listen("metrics", &error))?;
-            Some(tokio::spawn(window.clone().serve(listener)))
+            Some(tokio::spawn(monitoring.clone().serve(listener)))
         }
         None => None,
     };
@@ -211,7 +211,7 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     let serving = tokio::spawn(control.serve(wait(stopped.clone())));
-    let (telling, stopping) = (window.clone(), stop.clone());
+    let (telling, stopping) = (monitoring.clone(), stop.clone());
     tokio::spawn(async move {
         stops.next().await;
         eprintln!("Stopping; sessions that run may end first. Once more to stop at once.");

@@ -12,10 +12,10 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod handle;
+pub mod monitoring;
 mod pair;
 pub mod settings;
 pub mod settle;
-pub mod window;
 
 use std::future::Future;
 use std::sync::Arc;

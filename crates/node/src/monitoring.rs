@@ -36,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections of the machine's monitoring, bounded in number and time.
 #[derive(Clone)]
-pub struct Window {
+pub struct Monitoring {
     handle: Handle,
     room: Arc<Semaphore>,
     health: HealthServer<HealthService>,
@@ -44,7 +44,7 @@ pub struct Window {
     stopping: Arc<AtomicBool>,
 }
 
-impl Window {
+impl Monitoring {
     pub fn new(handle: Handle) -> Self {
         let reporter = HealthReporter::new();
         Self {
@@ -69,10 +69,10 @@ impl Window {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     if let Ok(permit) = self.room.clone().try_acquire_owned() {
-                        let window = self.clone();
+                        let monitoring = self.clone();
                         tokio::spawn(async move {
                             let _permit = permit;
-                            window.attend(TokioIo::new(stream)).await;
+                            monitoring.attend(TokioIo::new(stream)).await;
                         });
                     }
                 }
@@ -83,12 +83,12 @@ impl Window {
 
     async fn attend(self, stream: TokioIo<tokio::net::TcpStream>) {
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut window = self.clone();
+            let mut monitoring = self.clone();
             async move {
                 if request.uri().path().starts_with("/grpc.health.v1.Health/") {
-                    return window.health.call(request).await;
+                    return monitoring.health.call(request).await;
                 }
-                Ok::<_, Infallible>(window.answer(&request).await.map(Body::new))
+                Ok::<_, Infallible>(monitoring.answer(&request).await.map(Body::new))
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
