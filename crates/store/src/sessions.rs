@@ -3,7 +3,8 @@
 //! [`Store::start_session`] stands before the Commitment: in one transaction the table is spent, the
 //! budget counted and the approval used up. [`Store::keep_signed`] stands before the signature: from
 //! then on the session is *signed*, also after a crash, until [`Store::end_session`] with the peer's
-//! release or the mediator's word. A session that was not signed when its process ended is cut off, and
+//! release or the mediator's word. [`Store::set_aside_session`] ends one with what proves that peer or
+//! mediator cheated, and keeps that. A session that was not signed when its process ended is cut off, and
 //! can be run again with another table.
 
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ const SELECT_SESSION: &str = "SELECT id, peer, started_ms, ended_ms, state, seal
 
 pub(super) const COMMITTED: i64 = 1;
 pub(super) const SIGNED: i64 = 2;
-const ENDED: i64 = 3;
+pub(super) const ENDED: i64 = 3;
 
 /// What a session costs, before its Commitment leaves.
 #[derive(Clone)]
@@ -151,24 +152,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write(|tx| {
-            let (peer, stage, kept) = tx.session(session)?;
-            if stage == ENDED {
-                return Err(wrong_state());
-            }
-            for (query, answers) in end.answers {
-                tx.put_answers(*query, peer, session, answers, end.asked_at)?;
-            }
-            if let Some(receipt) = end.receipt {
-                let sealed = tx.cells.seal(
-                    cell("receipt", &session.number().to_be_bytes()),
-                    &receipt.encode(),
-                )?;
-                tx.execute(
-                    "INSERT INTO receipt (session, sealed) VALUES (?, ?)",
-                    params![session, sealed],
-                )?;
-            }
-            tx.end(session, peer, kept, (end.outcome, end.blame), now)
+            tx.end_with(session, end, now)?;
+            tx.execute("DELETE FROM signed_chunk WHERE owner = ?", [session])?;
+            tx.execute("DELETE FROM signed_more WHERE session = ?", [session])?;
+            Ok(())
         })
     }
 
@@ -317,6 +304,31 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Ends a session with what came of it; what it had signed is still there.
+    pub(super) fn end_with(
+        &self,
+        session: SessionNumber,
+        end: &End,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (peer, stage, kept) = self.session(session)?;
+        if stage == ENDED {
+            return Err(wrong_state());
+        }
+        for (query, answers) in end.answers {
+            self.put_answers(*query, peer, session, answers, end.asked_at)?;
+        }
+        if let Some(receipt) = end.receipt {
+            let at = session.number().to_be_bytes();
+            let sealed = self.cells.seal(cell("receipt", &at), &receipt.encode())?;
+            self.execute(
+                "INSERT INTO receipt (session, sealed) VALUES (?, ?)",
+                params![session, sealed],
+            )?;
+        }
+        self.end(session, peer, kept, (end.outcome, end.blame), now)
+    }
+
     fn end(
         &self,
         session: SessionNumber,
@@ -331,8 +343,6 @@ impl Tx<'_> {
             "UPDATE session SET ended_ms = ? WHERE id = ?",
             params![to_ms(now), session],
         )?;
-        self.execute("DELETE FROM signed_chunk WHERE owner = ?", [session])?;
-        self.execute("DELETE FROM signed_more WHERE session = ?", [session])?;
         let event = Event::SessionEnded {
             session,
             peer,

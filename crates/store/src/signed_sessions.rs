@@ -11,16 +11,21 @@ use super::audit::Event;
 use super::chunks;
 use super::database::{Store, Tx};
 use super::error::Error;
-use super::sessions::{COMMITTED, SIGNED, cell, owner, policy_changed, row, wrong_state};
+use super::sessions::{
+    COMMITTED, ENDED, End, SIGNED, cell, owner, policy_changed, row, wrong_state,
+};
 use admin::{Policy, SessionNumber};
 use pairing::Signature;
 use protocol::SignedState;
 use protocol::agreement::SignedAgreement;
 use protocol::release::Release;
+use protocol::verdict::SignedVerdict;
 
 /// What is kept after a signature.
 const AGREED: i64 = 1;
 const RELEASED: i64 = 2;
+/// A verdict that does not hold.
+const VERDICT: i64 = 3;
 
 impl Store {
     /// Keeps what opens the answers; on return, and not before, this side's signature may leave.
@@ -132,6 +137,54 @@ impl Store {
                 Some(bytes) => Some(Release::decode(&bytes).ok_or(Error::DamagedStore)?),
             };
             Ok((agreed, released))
+        })
+    }
+
+    /// Ends a session and keeps, sealed, what it had signed, as evidence of what the peer did, or of what
+    /// the mediator said in `verdict`. Nothing asks about it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] if it has ended before.
+    pub fn set_aside_session(
+        &self,
+        session: SessionNumber,
+        end: &End,
+        verdict: Option<&SignedVerdict>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.write(|tx| {
+            if let Some(verdict) = verdict {
+                tx.put_more(session, VERDICT, &verdict.encode())?;
+            }
+            tx.end_with(session, end, now)
+        })
+    }
+
+    /// What was signed of a session that was set aside, and the mediator's verdict where that is what does
+    /// not hold; `None` for a session that has not ended, or ended otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuch`], [`Error::Altered`].
+    pub fn set_aside(
+        &self,
+        session: SessionNumber,
+    ) -> Result<Option<(SignedState, Option<SignedVerdict>)>, Error> {
+        self.read(|tx| {
+            let (_, stage, _) = tx.session(session)?;
+            if stage != ENDED {
+                return Ok(None);
+            }
+            let Some(text) = chunks::read(tx, tx.cells, owner(session))? else {
+                return Ok(None);
+            };
+            let state = SignedState::decode(&text).ok_or(Error::DamagedStore)?;
+            let verdict = match tx.more(session, VERDICT)? {
+                None => None,
+                Some(text) => Some(SignedVerdict::decode(&text).map_err(|_| Error::DamagedStore)?),
+            };
+            Ok(Some((state, verdict)))
         })
     }
 }
