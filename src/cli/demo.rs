@@ -26,6 +26,7 @@ use super::terms::TermsArgs;
 use super::{Exit, Failure, finish};
 use identity::{self, List, ListOptions, Schema, list};
 use node::Patience;
+use node::disposition::Recourse;
 use node::settle::by_verdict;
 use pairing::{NodeId, NodeKey};
 use protocol::SignedState;
@@ -292,7 +293,7 @@ impl Node {
             pending(),
         )
         .await;
-        let outcome = ended.map_err(|ended| session_failure(&ended, false))?;
+        let outcome = ended.map_err(|ended| session_failure(&ended, Recourse::Nobody))?;
         let answers = graded(&requested, &outcome.held, self.terms.people());
         let side = Side {
             held,

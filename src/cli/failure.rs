@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::{home, id};
 use identity::ListError;
+use node::disposition::ExitClass;
 
 /// How a subcommand ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,19 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+impl From<ExitClass> for Exit {
+    fn from(class: ExitClass) -> Self {
+        match class {
+            ExitClass::Failed => Self::Failed,
+            ExitClass::BadInput => Self::BadInput,
+            ExitClass::Refused => Self::Refused,
+            ExitClass::Misbehaved => Self::Misbehaved,
+            ExitClass::Unreachable => Self::Unreachable,
+            ExitClass::Stopped => Self::Cancelled,
+        }
     }
 }
 

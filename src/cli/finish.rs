@@ -4,20 +4,24 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+
 use super::asking::Asking;
 use super::match_lists::{Delivery, deliver, runtime};
 use super::progress::Progress;
 use super::results::{Results, ResultsFile};
 use super::route::{RouteArgs, relay_failure};
-use super::session::{FINISH_HINT, cause_failure, channel_failure, graded};
+use super::session::{FINISH_HINT, OFFICER_HINT, cause_failure, channel_failure, graded};
 use super::stops::interrupted;
 use super::{Exit, Failure};
+use admin::Outcome;
+use node::disposition::{Next, Recourse, standing_of};
 use node::settle::{AtRelay, by_verdict};
 use node::{Cause, Patience};
 use pairing::{NodeId, NodeKey};
 use protocol::descriptor::Descriptor;
 use protocol::release::Held;
-use protocol::{self, PeerMisbehaved};
 use store::unfinished::{Entry, Found, Unfinished};
 use transport::Limits;
 
@@ -128,16 +132,6 @@ pub fn asking<'a>(
     Ok(Asking::new(at, progress, patience))
 }
 
-/// Whether a session ended by what the peer did, which no further question will mend.
-pub fn is_evidence(cause: &Cause) -> bool {
-    matches!(
-        cause,
-        Cause::Exchange(protocol::Error::PeerMisbehaved(
-            PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted
-        ))
-    )
-}
-
 /// What to do with evidence.
 pub fn evidence_hint(directory: &Path) -> String {
     format!(
@@ -171,20 +165,10 @@ fn finish(
     ));
     let (held, settled) = match end(&found, key, options.route, progress) {
         Ok(ended) => ended,
-        Err(Unended::Kept(mut failure)) => {
-            if options.set_aside {
-                let directory = found
-                    .set_aside(home)
-                    .map_err(|error| Failure::store(&error))?;
-                failure.hint = Some(evidence_hint(&directory));
-            } else {
-                failure.message.push_str(
-                    ".\n       The session stays as it is: tacit match --finish tries again",
-                );
-            }
-            return Err(failure);
+        Err(unended) => {
+            let folder = Unfinished::of(home, key);
+            return Err(without_answers(found, &folder, unended, options.set_aside));
         }
-        Err(Unended::Over(cause)) => return Err(over(found, home, &cause)),
     };
     let delivery = Delivery {
         peer: about.peer,
@@ -198,12 +182,12 @@ fn finish(
     found.erase().map_err(|error| Failure::store(&error))
 }
 
-/// How a session was not ended.
+/// Why a session has no answers.
 enum Unended {
-    /// It can be tried again.
-    Kept(Failure),
-    /// It has no answers, and will have none.
-    Over(Cause),
+    /// Something was in the way that says nothing of the session.
+    Here(Failure),
+    /// With what people are told, where that is not what the cause is called.
+    By(Box<Cause>, Option<Failure>),
 }
 
 /// The peer's tables opened by its release or by the mediator's verdict, and whether by the latter.
@@ -217,16 +201,16 @@ fn end(
         let opened = found.state.open(release).map_err(protocol::Error::from);
         return match opened {
             Ok(held) => Ok((held, false)),
-            Err(error) => Err(Unended::Over(error.into())),
+            Err(error) => Err(Unended::By(Box::new(error.into()), None)),
         };
     }
     let Some((descriptor, kept_address)) = &found.about.mediator else {
-        return Err(Unended::Over(Cause::NoMediator));
+        return Err(Unended::By(Box::new(Cause::ReleaseLost), None));
     };
     let address = match &route.via {
         Some(via) if via.id == descriptor.mediator => via.address.clone(),
         Some(via) => {
-            return Err(Unended::Kept(Failure::bad_input(
+            return Err(Unended::Here(Failure::bad_input(
                 format!(
                     "--via is {}, and this session's mediator is {}",
                     via.id, descriptor.mediator
@@ -237,8 +221,7 @@ fn end(
         None => kept_address.clone(),
     };
     let mediator = (descriptor.clone(), address);
-    let kept = Unended::Kept;
-    let asking = asking(&mediator, key, progress, route.relay_wait()).map_err(kept)?;
+    let asking = asking(&mediator, key, progress, route.relay_wait()).map_err(Unended::Here)?;
     asking.leave_to_it();
     let agreed = found.agreed.clone().or_else(|| found.state.both_signed());
     let patience = Patience::default();
@@ -252,37 +235,49 @@ fn end(
         spinner.finish_and_clear();
         ended
     };
-    match runtime().map_err(kept)?.block_on(verdict) {
+    match runtime().map_err(Unended::Here)?.block_on(verdict) {
         Ok(outcome) => Ok((outcome.held, true)),
-        Err(Cause::Cancelled) => {
+        Err(cause @ Cause::Cancelled) => {
             let away = asking
                 .fault()
                 .map(|fault| relay_failure(&fault, &mediator.1, &key.id()));
-            let mut failure = away.unwrap_or_else(|| cause_failure(&Cause::Cancelled));
-            failure
-                .message
-                .push_str(".\n       The session stays as it is: tacit match --finish tries again");
-            Err(Unended::Kept(failure))
+            Err(Unended::By(Box::new(cause), away))
         }
-        Err(cause) => Err(Unended::Over(cause)),
+        Err(cause) => Err(Unended::By(Box::new(cause), None)),
     }
 }
 
-/// Puts a session away that will have no answers.
-fn over(found: Found, home: &Path, cause: &Cause) -> Failure {
-    let mut failure = cause_failure(cause);
-    let put_away = match cause {
-        Cause::NoMediator => {
-            failure = Failure {
-                message: "it had no mediator, and the peer's release did not come: there are no answers, though the peer may have its own".into(),
-                hint: Some("do not run another match with this peer before an officer has decided".into()),
-                exit: Exit::Unreachable,
-            };
+/// What becomes of a session that has no answers now.
+fn without_answers(found: Found, folder: &Unfinished, unended: Unended, give_up: bool) -> Failure {
+    let standing = standing_of(&found.state, found.agreed.as_ref());
+    let age = jiff::Timestamp::now().duration_since(found.about.begun);
+    let recourse = Recourse::after(age, found.about.mediator.is_some());
+    let (cause, mut failure) = match unended {
+        Unended::Here(failure) => (None, failure),
+        Unended::By(cause, said) => {
+            let failure = said.unwrap_or_else(|| cause_failure(&cause));
+            (Some(*cause), failure)
+        }
+    };
+    let next = cause.as_ref().map_or(Next::Later, |cause| {
+        cause.disposition(standing, recourse).next
+    });
+    let proof = cause.as_ref().and_then(Cause::proof);
+    let put_away = match next {
+        Next::Over(outcome) => {
+            if outcome == Outcome::Unanswered {
+                failure.hint = Some(OFFICER_HINT.into());
+            }
             found.erase()
         }
-        Cause::NeverSettled => found.erase(),
-        _ => found
-            .set_aside(home)
+        Next::AskMediator | Next::Later if !give_up => {
+            failure
+                .message
+                .push_str(".\n       The session stays as it is: tacit match --finish tries again");
+            Ok(())
+        }
+        Next::KeepAsEvidence(_) | Next::AskMediator | Next::Later => found
+            .set_aside(folder, proof, &mut UnwrapErr(SysRng))
             .map(|directory| failure.hint = Some(evidence_hint(&directory))),
     };
     if let Err(error) = put_away {

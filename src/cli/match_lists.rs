@@ -20,6 +20,7 @@ use super::stops::interrupted;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use identity::{List, ListKind, ListOptions};
+use node::disposition::{Next, Recourse};
 use node::{Cause, Ended, Patience};
 use pairing::{NodeId, NodeKey};
 use protocol::offer::Mediator;
@@ -302,12 +303,13 @@ fn without_answers(
     meeting: &Meeting,
     key: &NodeKey,
 ) -> Failure {
-    let mediated = meeting.mediator.is_some() && draft.is_kept();
-    let mut failure = session_failure(ended, mediated);
+    let recourse = Recourse::now(meeting.mediator.is_some() && draft.is_kept());
+    let next = ended.cause.disposition(ended.standing, recourse).next;
+    let mut failure = session_failure(ended, recourse);
     if let (Some(asking), Some((_, address)), Cause::Cancelled) =
         (asking, &meeting.mediator, &ended.cause)
         && let Some(fault) = asking.fault()
-        && mediated
+        && next == Next::Later
     {
         let away = relay_failure(&fault, address, &key.id());
         failure.message =
@@ -316,17 +318,14 @@ fn without_answers(
                 .replacen("stopped before there were answers", &away.message, 1);
         failure.exit = away.exit;
     }
-    let over = match &ended.cause {
-        // Nobody can end it any more.
-        Cause::NeverSettled => draft.erase(),
-        cause if finish::is_evidence(cause) => draft.set_aside().map(|directory| {
-            failure.hint = Some(finish::evidence_hint(&directory));
-        }),
-        _ if mediated => Ok(()),
-        // Without a mediator nothing but the peer's release could, and its channel is gone.
-        _ => draft.erase(),
+    let put_away = match next {
+        Next::Over(_) => draft.erase(),
+        Next::KeepAsEvidence(_) => draft
+            .set_aside(ended.cause.proof(), &mut UnwrapErr(SysRng))
+            .map(|directory| failure.hint = Some(finish::evidence_hint(&directory))),
+        Next::AskMediator | Next::Later => Ok(()),
     };
-    if let Err(error) = over {
+    if let Err(error) = put_away {
         failure.message.push_str(&format!(".\n       {error}"));
     }
     failure

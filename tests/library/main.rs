@@ -8,6 +8,7 @@ mod sides;
 
 mod channel;
 mod control;
+mod dispositions;
 mod recorded_session;
 mod relay;
 mod second_opinion;

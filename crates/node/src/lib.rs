@@ -11,6 +11,7 @@ mod awaiting;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod disposition;
 pub mod handle;
 pub mod monitoring;
 mod pair;
@@ -25,13 +26,13 @@ use rand_core::CryptoRng;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep, timeout};
 
+use disposition::{Next, Recourse};
 use protocol::agreement::MediatorTime;
 use protocol::message::{AbortReason, Message};
 use protocol::release::Receipt;
 use protocol::session::{Outcome, Persist, Progress, Session, Standing, Step};
 use protocol::settling::WINDOW_SECONDS_MAX;
-use protocol::verdict::{Refusal, VerdictFault};
-use protocol::{self, PeerMisbehaved};
+use protocol::verdict::{Refusal, SignedVerdict, VerdictFault};
 use settle::{NoSettler, Settler, SettlerFault};
 use transport::{self, Channel, Direction, Readiness};
 
@@ -91,8 +92,17 @@ pub enum Cause {
     NeverSettled,
     #[error("the mediator refused to settle: {0}")]
     MediatorRefused(Refusal),
-    #[error("the mediator's verdict does not hold: {0}")]
-    MediatorMisbehaved(#[from] VerdictFault),
+    #[error("the mediator's verdict does not hold: {fault}")]
+    MediatorMisbehaved {
+        #[source]
+        fault: VerdictFault,
+        verdict: Box<SignedVerdict>,
+    },
+    /// This side was stopped after it had signed, and nobody can be asked.
+    #[error(
+        "it had no mediator, and the peer's release did not come: there are no answers, though the peer may have its own"
+    )]
+    ReleaseLost,
     /// What must be kept before the next message could not be kept.
     #[error("the state of the session cannot be kept: {0}")]
     NotKept(std::io::Error),
@@ -190,8 +200,11 @@ pub async fn run_mediated_session(
         Err(cause) => cause,
     };
     take_leave(channel, &cause, patience).await;
+    let next = cause
+        .disposition(session.standing(), Recourse::now(settler.is_some()))
+        .next;
     let cause = match (session.signed(), settler) {
-        (Some(state), Some(settler)) if !stopped && cause.leaves_it_to_the_mediator() => {
+        (Some(state), Some(settler)) if !stopped && next == Next::AskMediator => {
             owner.left_to_the_mediator(&cause);
             let agreed = session.receipt().map(|receipt| receipt.agreement.clone());
             let agreed = agreed.or_else(|| state.both_signed());
@@ -211,30 +224,6 @@ pub async fn run_mediated_session(
         standing: session.standing(),
         receipt,
     })
-}
-
-impl Cause {
-    /// Whether a signed session that met with this may still be settled.
-    fn leaves_it_to_the_mediator(&self) -> bool {
-        match self {
-            // The mediator can only give the same key to the same bad table.
-            Self::Exchange(protocol::Error::PeerMisbehaved(
-                PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted,
-            )) => false,
-            Self::Cancelled
-            | Self::NotKept(_)
-            | Self::NoMediator
-            | Self::NeverSettled
-            | Self::MediatorRefused(_)
-            | Self::MediatorMisbehaved(_) => false,
-            Self::Exchange(_)
-            | Self::Channel(_)
-            | Self::Stalled { .. }
-            | Self::NoTime(_)
-            | Self::EpochOver
-            | Self::ReleaseLate { .. } => true,
-        }
-    }
 }
 
 async fn drive(
@@ -375,7 +364,8 @@ async fn take_leave(mut channel: Channel, cause: &Cause, patience: &Patience) {
         | Cause::EpochOver
         | Cause::NeverSettled
         | Cause::MediatorRefused(_)
-        | Cause::MediatorMisbehaved(_)
+        | Cause::MediatorMisbehaved { .. }
+        | Cause::ReleaseLost
         | Cause::NotKept(_) => Some(AbortReason::Failed),
     };
     let farewell = async move {

@@ -57,8 +57,8 @@ pub enum NoSettler {}
 /// at the latest a verdict comes when the mediator is there and the deadline is past.
 ///
 /// # Errors
-/// [`Cause::NeverSettled`]: neither side has answers, for good. [`Cause::MediatorRefused`],
-/// [`Cause::MediatorMisbehaved`]: what is kept stays of use. An [`protocol::Error`](protocol::Error) when the
+/// [`Cause::NeverSettled`]: neither side has answers, for good. [`Cause::MediatorRefused`]: it may still
+/// give a verdict later. [`Cause::MediatorMisbehaved`]: it will give none that holds. An [`protocol::Error`](protocol::Error) when the
 /// peer's tables do not open under a proven release.
 pub async fn by_verdict(
     state: &SignedState,
@@ -107,7 +107,12 @@ pub(super) async fn settled(
 
 /// Checks a verdict and opens what it gives.
 fn take(state: &SignedState, verdict: &SignedVerdict, mediator: NodeId) -> Result<Outcome, Cause> {
-    let Some(receipt) = verdict.check(state, &mediator)? else {
+    let checked = verdict.check(state, &mediator);
+    let checked = checked.map_err(|fault| Cause::MediatorMisbehaved {
+        fault,
+        verdict: Box::new(verdict.clone()),
+    });
+    let Some(receipt) = checked? else {
         return Err(Cause::NeverSettled);
     };
     let Verdict::Settled(settlement) = &verdict.verdict else {

@@ -48,6 +48,17 @@ pub struct SignedVerdict {
     pub signature: Signature,
 }
 
+impl std::fmt::Debug for SignedVerdict {
+    /// Says which verdict it is, and nothing of what opens a table.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let settled = matches!(self.verdict, Verdict::Settled(_));
+        f.debug_struct("SignedVerdict")
+            .field("session", &self.verdict.session())
+            .field("settled", &settled)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a caller gets from the mediator that was not refused.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Answer {

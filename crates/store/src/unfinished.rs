@@ -4,7 +4,8 @@
 //! it was about with the signed state, on disk before the signature leaves; `.agreed`, both
 //! signatures; `.release`, what the peer sent to open its tables. Whoever works on a session holds its
 //! `.lock`. Each is sealed under the node's key for its own name, so that none stands in another's
-//! place. Evidence of a peer's cheating is moved to `evidence/` and never read again here.
+//! place. Evidence of a peer's or a mediator's cheating is moved to `evidence/` and never read again here,
+//! with `.verdict`, the mediator's signed word, where that is what does not hold.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -28,6 +29,7 @@ use protocol::agreement::SignedAgreement;
 use protocol::descriptor::Descriptor;
 use protocol::release::{Receipt, Release};
 use protocol::session::Persist;
+use protocol::verdict::SignedVerdict;
 use protocol::{SessionId, SignedState};
 
 const DIRECTORY: &str = "unfinished";
@@ -35,6 +37,7 @@ const EVIDENCE: &str = "evidence";
 const MATCH: &str = "match";
 const AGREED: &str = "agreed";
 const RELEASE: &str = "release";
+const VERDICT: &str = "verdict";
 const LOCK: &str = "lock";
 const VERSION: u8 = 1;
 
@@ -140,7 +143,7 @@ impl Unfinished {
         let matches = owner_only::list(&directory, MATCH)?;
         // What is left of a session whose end was cut short while it was erased.
         let names: BTreeSet<_> = matches.iter().map(|path| path.file_stem()).collect();
-        for ending in [AGREED, RELEASE, LOCK] {
+        for ending in [AGREED, RELEASE, VERDICT, LOCK] {
             for path in owner_only::list(&directory, ending)? {
                 let files = Files(path.with_extension(""));
                 if !names.contains(&path.file_stem())
@@ -215,6 +218,18 @@ impl Unfinished {
         let sealed = self.cipher.seal(&purpose(&path), plain, rng);
         owner_only::replace(&path, &sealed)
     }
+
+    fn set_aside(
+        &self,
+        files: &Files,
+        verdict: Option<&SignedVerdict>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<PathBuf, Error> {
+        if let Some(verdict) = verdict {
+            self.write(files, VERDICT, &verdict.encode(), rng)?;
+        }
+        files.set_aside(&self.home)
+    }
 }
 
 impl Draft {
@@ -253,15 +268,19 @@ impl Draft {
         self.kept.map_or(Ok(()), |(files, _)| files.erase())
     }
 
-    /// Keeps the session as evidence of what the peer did; gives the directory.
+    /// Keeps the session as evidence of what the peer did, or the mediator, whose `verdict` does not hold
+    /// then; gives the directory.
     ///
     /// # Errors
     /// It is still where it was.
-    pub fn set_aside(self) -> Result<PathBuf, Error> {
-        let home = &self.folder.home;
+    pub fn set_aside(
+        self,
+        verdict: Option<&SignedVerdict>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<PathBuf, Error> {
         match self.kept {
-            Some((files, _)) => files.set_aside(home),
-            None => Ok(home.join(EVIDENCE)),
+            Some((files, _)) => self.folder.set_aside(&files, verdict, rng),
+            None => Ok(self.folder.home.join(EVIDENCE)),
         }
     }
 
@@ -304,12 +323,18 @@ impl Found {
         self.files.erase()
     }
 
-    /// Keeps the session as evidence of what the peer or the mediator did; gives the directory.
+    /// Keeps the session of `folder` as evidence of what the peer did, or the mediator, whose `verdict` does
+    /// not hold then; gives the directory.
     ///
     /// # Errors
     /// It is still where it was.
-    pub fn set_aside(self, home: &Path) -> Result<PathBuf, Error> {
-        self.files.set_aside(home)
+    pub fn set_aside(
+        self,
+        folder: &Unfinished,
+        verdict: Option<&SignedVerdict>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<PathBuf, Error> {
+        folder.set_aside(&self.files, verdict, rng)
     }
 }
 
@@ -344,7 +369,7 @@ impl Files {
 
     /// The signed state first: without it the rest is nothing.
     fn erase(&self) -> Result<(), Error> {
-        [MATCH, AGREED, RELEASE, LOCK]
+        [MATCH, AGREED, RELEASE, VERDICT, LOCK]
             .into_iter()
             .try_for_each(|ending| owner_only::erase(&self.path(ending)))
     }
@@ -352,7 +377,7 @@ impl Files {
     fn set_aside(&self, home: &Path) -> Result<PathBuf, Error> {
         let directory = home.join(EVIDENCE);
         owner_only::make_dir(&directory)?;
-        for ending in [AGREED, RELEASE, MATCH] {
+        for ending in [AGREED, RELEASE, VERDICT, MATCH] {
             let from = self.path(ending);
             if let Some(name) = from.file_name()
                 && from.exists()

@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use super::setup::{Trouble, keep_answers};
 use super::{Kept, Memory, Worker};
+use crate::disposition::{Disposition, Next, Recourse};
 use crate::{Cause, Ended};
 use admin::{Blame, Peer, SessionNumber};
 use identity::HashedIdentity;
 use protocol::release::{Held, Receipt};
 use protocol::session::{Outcome, Standing};
-use protocol::{self, PeerMisbehaved};
 use store::sessions::End;
 
 /// Between two attempts to keep answers that are there.
@@ -36,6 +36,15 @@ pub(super) struct Found {
     pub how: Kept,
     pub receipt: Option<Receipt>,
     pub held: Held,
+}
+
+/// A session without answers.
+pub(super) struct Without {
+    pub cause: Cause,
+    pub means: Disposition,
+    /// When the lists were read.
+    pub asked_at: Timestamp,
+    pub receipt: Option<Box<Receipt>>,
 }
 
 impl Worker {
@@ -91,58 +100,80 @@ impl Worker {
 
     /// Writes down how a session ended that gave no answers.
     pub(super) async fn ended(&mut self, peer: &Peer, memory: &mut Memory, ran: Ran, ended: Ended) {
-        let number = ran.number;
-        let mediated = peer.entry.policy.mediator.is_some();
-        let how = verdict_on(&ended, mediated);
-        if let Some(how) = how {
-            let receipt = ended.receipt;
-            let kept = self
-                .blocking(move |handle, _| {
-                    let end = End {
-                        outcome: how,
-                        blame: Some(blame(&ended.cause)),
-                        receipt: receipt.as_deref(),
-                        asked_at: ran.started,
-                        answers: &[],
-                    };
-                    handle.store().end_session(number, &end, Timestamp::now())?;
-                    Ok(ended.cause)
-                })
-                .await;
-            match kept {
-                Ok(cause) => {
-                    tracing::warn!(peer = self.peer.number(), session = number.number(), outcome = ?how, %cause, "session ended");
-                    self.failed(memory, &Trouble::text(cause.to_string()));
-                }
-                Err(trouble) => self.failed(memory, &trouble),
-            }
-            if how == Kept::Unanswered && ended.standing == Standing::Released {
-                self.want_approval().await;
-            }
-        } else {
-            tracing::warn!(peer = self.peer.number(), session = number.number(), cause = %ended.cause, "left signed");
-            self.failed(memory, &Trouble::text(ended.cause.to_string()));
+        let recourse = Recourse::now(peer.entry.policy.mediator.is_some());
+        let without = Without {
+            means: ended.cause.disposition(ended.standing, recourse),
+            cause: ended.cause,
+            asked_at: ran.started,
+            receipt: ended.receipt,
+        };
+        let text = without.cause.to_string();
+        match self.put_down(ran.number, without).await {
+            Ok(_) => self.failed(memory, &Trouble::text(text)),
+            Err(trouble) => self.failed(memory, &trouble),
         }
+    }
+
+    /// Ends a session that has no answers as its failure says; gives how, and `None` for one that stays signed.
+    pub(super) async fn put_down(
+        &self,
+        number: SessionNumber,
+        without: Without,
+    ) -> Result<Option<Kept>, Trouble> {
+        let Without { cause, means, .. } = &without;
+        let outcome = means.next.outcome();
+        match outcome {
+            Some(outcome) => {
+                tracing::warn!(peer = self.peer.number(), session = number.number(), ?outcome, %cause, "session ended");
+            }
+            None => {
+                tracing::warn!(peer = self.peer.number(), session = number.number(), %cause, "left signed");
+            }
+        }
+        // Before the end: a crash in between must not let the next session run by itself.
+        if means.officer {
+            self.want_approval().await;
+        }
+        let kept = self.blocking(move |handle, _| {
+            let (store, now) = (handle.store(), Timestamp::now());
+            let end = |outcome| End {
+                outcome,
+                blame: Some(without.means.blame),
+                receipt: without.receipt.as_deref(),
+                asked_at: without.asked_at,
+                answers: &[],
+            };
+            match without.means.next {
+                Next::Over(outcome) => store.end_session(number, &end(outcome), now)?,
+                Next::KeepAsEvidence(outcome) => {
+                    store.set_aside_session(number, &end(outcome), without.cause.proof(), now)?;
+                }
+                Next::AskMediator | Next::Later => {}
+            }
+            Ok(())
+        });
+        kept.await?;
+        Ok(outcome)
     }
 
     /// A session that ended before its commitment: it cost nothing, and is in the audit log if it says
     /// something of the peer.
     pub(super) async fn never_began(&mut self, memory: &mut Memory, ended: &Ended) {
-        let outcome = match &ended.cause {
-            Cause::Exchange(protocol::Error::TermsDiffer(_)) => Some(Kept::Refused),
-            Cause::Exchange(protocol::Error::PeerMisbehaved(_))
-            | Cause::Channel(transport::Error::Misbehaved(_)) => Some(Kept::CutOff),
-            _ => None,
-        };
+        let means = ended
+            .cause
+            .disposition(Standing::Unsigned, Recourse::Nobody);
+        let outcome = means
+            .next
+            .outcome()
+            .filter(|outcome| *outcome == Kept::Refused || means.blame == Blame::Peer);
         let noted = memory.noted_lately();
         if let (Some(outcome), false) = (outcome, noted) {
             memory.refused_noted = Some(Instant::now());
-            let blame = blame(&ended.cause);
             let noting = self.blocking(move |handle, peer| {
                 let now = Timestamp::now();
                 Ok(handle
                     .store()
-                    .refuse_session(peer, outcome, Some(blame), now)?)
+                    .refuse_session(peer, outcome, Some(means.blame), now)?)
             });
             if let Err(trouble) = noting.await {
                 return self.failed(memory, &trouble);
@@ -154,49 +185,13 @@ impl Worker {
         }
     }
 
-    /// Has an officer decide before the next session: this side has opened its table to a peer that did
-    /// not open its own.
-    pub(super) async fn want_approval(&self) {
+    /// Has an officer decide before the next session.
+    async fn want_approval(&self) {
         let changed = self.blocking(|handle, peer| {
             Ok(handle.store().require_approval(peer, Timestamp::now())?)
         });
         if let Err(trouble) = changed.await {
             tracing::error!(peer = self.peer.number(), trouble = trouble.text, "policy");
         }
-    }
-}
-
-/// How a session without answers is written down; `None` for one that stays signed, because the
-/// mediator can still end it.
-fn verdict_on(ended: &Ended, mediated: bool) -> Option<Kept> {
-    match (&ended.cause, ended.standing) {
-        (Cause::NeverSettled, _) => Some(Kept::NeverSettled),
-        (
-            Cause::Exchange(protocol::Error::PeerMisbehaved(
-                PeerMisbehaved::TableDoesNotOpen | PeerMisbehaved::TableNotSorted,
-            )),
-            _,
-        ) => Some(Kept::TableShut),
-        (_, Standing::Unsigned) => Some(Kept::CutOff),
-        (_, _) if mediated => None,
-        (_, _) => Some(Kept::Unanswered),
-    }
-}
-
-fn blame(cause: &Cause) -> Blame {
-    match cause {
-        Cause::Exchange(protocol::Error::PeerMisbehaved(_))
-        | Cause::Channel(transport::Error::Misbehaved(_)) => Blame::Peer,
-        Cause::Exchange(protocol::Error::TermsDiffer(_)) | Cause::NeverSettled => Blame::Nobody,
-        Cause::Exchange(protocol::Error::PeerAborted(_) | protocol::Error::TooLate { .. })
-        | Cause::Channel(_)
-        | Cause::Stalled { .. }
-        | Cause::ReleaseLate { .. } => Blame::Channel,
-        Cause::NoMediator
-        | Cause::NoTime(_)
-        | Cause::EpochOver
-        | Cause::MediatorRefused(_)
-        | Cause::MediatorMisbehaved(_) => Blame::Mediator,
-        Cause::Exchange(_) | Cause::Cancelled | Cause::NotKept(_) => Blame::Own,
     }
 }

@@ -1,22 +1,20 @@
 //! Sessions that were signed and have not ended: by the release that is kept, or by the mediator's word.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::task::block_in_place;
 
-use super::ending::{Found, Ran};
+use super::ending::{Found, Ran, Without};
 use super::setup::{Trouble, keep_answers, settler};
 use super::{Kept, Memory, Worker, told_to_stop};
 use crate::Cause;
+use crate::disposition::{Recourse, standing_of};
 use crate::handle::{Doing, Handle};
 use crate::settle::by_verdict;
-use admin::{Blame, Peer, PeerNumber};
+use admin::{Peer, PeerNumber};
 use protocol::agreement::SignedAgreement;
 use protocol::release::{Receipt, Release};
 use protocol::{Role, SignedState};
-use store::sessions::{End, SessionInfo};
-
-/// How long a mediator keeps what it settled, from a session's start, at most.
-const SETTLED_KEPT: SignedDuration = SignedDuration::from_hours(33 * 24);
+use store::sessions::SessionInfo;
 
 /// A signed session as the store has it.
 struct SignedSession {
@@ -28,9 +26,7 @@ struct SignedSession {
 
 enum SignedEnd {
     Found(Ran, Box<Found>),
-    Without(Kept, Blame, Timestamp, Option<Box<Receipt>>),
-    /// It can still be ended, later.
-    Open(Cause),
+    Without(Without),
 }
 
 impl Worker {
@@ -58,32 +54,25 @@ impl Worker {
                 Some(ended) => ended,
                 None => return false,
             };
-            let entry = peer.clone();
-            let kept = self
-                .blocking(move |handle, _| match ended {
-                    SignedEnd::Found(ran, found) => {
-                        let how = found.how;
-                        keep_answers(&handle, &entry, number, &ran, &found)?;
-                        Ok(Some(how))
-                    }
-                    SignedEnd::Without(how, blame, at, receipt) => {
-                        let end = End {
-                            outcome: how,
-                            blame: Some(blame),
-                            receipt: receipt.as_deref(),
-                            asked_at: at,
-                            answers: &[],
-                        };
-                        handle.store().end_session(number, &end, Timestamp::now())?;
-                        Ok(Some(how))
-                    }
-                    SignedEnd::Open(cause) => Err(Trouble::text(cause.to_string())),
-                })
-                .await;
-            match kept {
+            let ended = match ended {
+                SignedEnd::Found(ran, found) => {
+                    let (entry, how) = (peer.clone(), found.how);
+                    let kept = self.blocking(move |handle, _| {
+                        keep_answers(&handle, &entry, number, &ran, &found)
+                    });
+                    kept.await.map(|()| how)
+                }
+                SignedEnd::Without(without) => {
+                    let trouble = Trouble::text(without.cause.to_string());
+                    let ended = self.put_down(number, without).await;
+                    self.troubled(&trouble);
+                    ended.and_then(|how| how.ok_or(trouble))
+                }
+            };
+            match ended {
                 Ok(how) => {
                     tracing::info!(peer = self.peer.number(), session = number.number(), outcome = ?how, "signed session ended");
-                    if matches!(how, Some(Kept::Answered | Kept::Settled)) {
+                    if matches!(how, Kept::Answered | Kept::Settled) {
                         self.succeeded(memory, Timestamp::now());
                     }
                 }
@@ -111,35 +100,38 @@ impl Worker {
             wide: state.agreement.transcripts.initiator_asks.wide.is_some(),
             asked: state.asked().copied().collect(),
         };
+        let standing = standing_of(&state, agreed.as_ref());
+        let recourse = Recourse::after(
+            Timestamp::now().duration_since(info.started),
+            info.mediator.is_some(),
+        );
+        let receipt = agreed.as_ref().map(|agreed| {
+            let (initiator_release, responder_release) = match state.role {
+                Role::Initiator => (None, released.clone()),
+                Role::Responder => (released.clone(), None),
+            };
+            Receipt {
+                agreement: agreed.clone(),
+                initiator_release,
+                responder_release,
+                settled: None,
+            }
+        });
+        let without = |cause: Cause, receipt: Option<Receipt>| {
+            SignedEnd::Without(Without {
+                means: cause.disposition(standing, recourse),
+                cause,
+                asked_at: info.asked_at,
+                receipt: receipt.map(Box::new),
+            })
+        };
+        let found =
+            |how, receipt, held| SignedEnd::Found(ran, Box::new(Found { how, receipt, held }));
         if let Some(release) = released {
-            let receipt = agreed.map(|agreement| {
-                let (initiator_release, responder_release) = match state.role {
-                    Role::Initiator => (None, Some(release.clone())),
-                    Role::Responder => (Some(release.clone()), None),
-                };
-                Receipt {
-                    agreement,
-                    initiator_release,
-                    responder_release,
-                    settled: None,
-                }
-            });
             // A whole table is opened and looked through.
             return Some(match block_in_place(|| state.open(&release)) {
-                Ok(held) => SignedEnd::Found(
-                    ran,
-                    Box::new(Found {
-                        how: Kept::Answered,
-                        receipt,
-                        held,
-                    }),
-                ),
-                Err(_) => SignedEnd::Without(
-                    Kept::TableShut,
-                    Blame::Peer,
-                    info.started,
-                    receipt.map(Box::new),
-                ),
+                Ok(held) => found(Kept::Answered, receipt, held),
+                Err(misbehaved) => without(protocol::Error::from(misbehaved).into(), receipt),
             });
         }
         let settler = match settler(
@@ -148,25 +140,14 @@ impl Worker {
             &self.settings.limits,
         ) {
             Ok(Some(settler)) => settler,
-            Ok(None) => {
-                // An initiator without a mediator releases as soon as it has both signatures.
-                if state.role == Role::Initiator && agreed.is_some() {
-                    self.want_approval().await;
-                }
-                return Some(SignedEnd::Without(
-                    Kept::Unanswered,
-                    Blame::Own,
-                    info.started,
-                    None,
-                ));
-            }
+            Ok(None) => return Some(without(Cause::ReleaseLost, receipt)),
             Err(trouble) => {
                 tracing::error!(
                     peer = self.peer.number(),
                     trouble = trouble.text,
                     "mediator"
                 );
-                return Some(SignedEnd::Open(Cause::NoMediator));
+                return Some(without(Cause::NoMediator, receipt));
             }
         };
         let verdict = by_verdict(&state, agreed, &settler, &self.settings.patience);
@@ -180,25 +161,8 @@ impl Worker {
             }
         };
         Some(match verdict {
-            Ok(outcome) => SignedEnd::Found(
-                ran,
-                Box::new(Found {
-                    how: Kept::Settled,
-                    receipt: Some(outcome.receipt),
-                    held: outcome.held,
-                }),
-            ),
-            Err(Cause::NeverSettled) => {
-                SignedEnd::Without(Kept::NeverSettled, Blame::Channel, info.started, None)
-            }
-            Err(Cause::Exchange(_)) => {
-                SignedEnd::Without(Kept::TableShut, Blame::Peer, info.started, None)
-            }
-            // Later than that the mediator has forgotten what it settled, and says so for ever.
-            Err(Cause::MediatorRefused(_)) if age(info.started) > SETTLED_KEPT => {
-                SignedEnd::Without(Kept::Unanswered, Blame::Mediator, info.started, None)
-            }
-            Err(cause) => SignedEnd::Open(cause),
+            Ok(outcome) => found(Kept::Settled, Some(outcome.receipt), outcome.held),
+            Err(cause) => without(cause, receipt),
         })
     }
 }
@@ -222,8 +186,4 @@ fn first_signed(handle: &Handle, peer: PeerNumber) -> Result<Option<SignedSessio
         agreed,
         released,
     }))
-}
-
-fn age(at: Timestamp) -> SignedDuration {
-    Timestamp::now().duration_since(at)
 }
