@@ -2,17 +2,20 @@
 //! what it does to those that misuse it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::sides::{Clock, Disk, answers, bytes, key, mediator_key, session, terms};
-use node::settle::{AtRelay, Settler};
+use node::disposition::{Next, Recourse};
+use node::settle::{AtRelay, Settler, SettlerFault};
 use node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};
-use protocol::Role;
+use protocol::agreement::{MediatorTime, SignedAgreement};
 use protocol::descriptor::Descriptor;
 use protocol::offer::Mediator;
 use protocol::session::{Outcome, Persist, Progress, Standing};
+use protocol::verdict::{Answer, Verdict};
+use protocol::{Role, SessionId};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use relay::{self, Relay, serve};
@@ -175,10 +178,20 @@ async fn node_at(
     role: Role,
     owner: &mut impl Owner,
 ) -> Result<Outcome, Ended> {
-    let (own, peer) = (role.byte(), role.other().byte());
+    let asking = asking_at(descriptor, role.byte());
+    node_asking(descriptor, role, owner, &asking).await
+}
+
+async fn node_asking(
+    descriptor: &Descriptor,
+    role: Role,
+    owner: &mut impl Owner,
+    settler: &impl Settler,
+) -> Result<Outcome, Ended> {
     let terms = terms(descriptor.terms().unwrap(), 32);
     let session = session(role, key(role), &key(role.other()), &terms, 1);
-    let channel = channel(&descriptor.address, own, peer).await.unwrap();
+    let channel = channel(&descriptor.address, role.byte(), role.other().byte()).await;
+    let channel = channel.unwrap();
     let patience = Patience {
         claim: Duration::from_millis(20),
         ..Patience::default()
@@ -189,7 +202,7 @@ async fn node_at(
         &mut UnwrapErr(SysRng),
         &patience,
         owner,
-        Some(&asking_at(descriptor, own)),
+        Some(settler),
         std::future::pending(),
     )
     .await
@@ -262,6 +275,110 @@ async fn a_side_that_dies_between_agreement_and_release_and_its_peer_both_get_th
         };
         assert_eq!(bytes(held.narrow), answers(dying));
     }
+}
+
+/// A mediator that gives whoever claims a verdict about another deadline, and says when it has.
+struct Liar {
+    at: AtRelay,
+    lied: mpsc::Sender<()>,
+}
+
+impl Settler for Liar {
+    fn mediator(&self) -> NodeId {
+        self.at.mediator()
+    }
+
+    fn last_deadline(&self) -> MediatorTime {
+        self.at.last_deadline()
+    }
+
+    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+        self.at.time().await
+    }
+
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Answer, SettlerFault> {
+        let agreement = &signed.agreement;
+        self.claim(&agreement.session_id(), agreement.deadline)
+            .await
+    }
+
+    async fn claim(
+        &self,
+        session: &SessionId,
+        deadline: MediatorTime,
+    ) -> Result<Answer, SettlerFault> {
+        let verdict = Verdict::NeverSettled {
+            session: *session,
+            at: deadline,
+            deadline: MediatorTime(deadline.0 - 1),
+        };
+        // Only the first is waited for.
+        let _ = self.lied.send(());
+        Ok(Answer::Verdict(verdict.sign(&mediator_key())))
+    }
+}
+
+/// Signs only when the mediator has lied to its peer.
+struct AfterTheLie(mpsc::Receiver<()>);
+
+impl Owner for AfterTheLie {
+    fn keep(&mut self, state: Persist) -> std::io::Result<()> {
+        if matches!(state, Persist::Signed(_)) {
+            let lied = self.0.recv_timeout(Duration::from_secs(60));
+            lied.map_err(std::io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _: Progress) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_that_does_not_hold_costs_no_answers_while_the_peer_is_there() {
+    let hosted = Hosted::start(relay::Limits::default()).await;
+    let descriptor = hosted.descriptor();
+    let (lied, hears) = mpsc::channel();
+    let liar = Liar {
+        at: asking(&hosted, Role::Initiator.byte()),
+        lied,
+    };
+    let (mut keeper, mut waits) = (Keeper::default(), AfterTheLie(hears));
+    // In a task of its own, because it blocks.
+    let theirs = descriptor.clone();
+    let responder =
+        tokio::spawn(async move { node_at(&theirs, Role::Responder, &mut waits).await });
+    let i = node_asking(&descriptor, Role::Initiator, &mut keeper, &liar).await;
+    let i = i.unwrap_or_else(|ended| panic!("{}", ended.cause));
+    assert_eq!(narrow(&i), answers(Role::Initiator));
+    assert!(i.receipt.settled.is_none());
+    assert!(responder.await.unwrap().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_that_does_not_hold_ends_what_only_the_mediator_could_end() {
+    let hosted = Hosted::start(relay::Limits::default()).await;
+    let descriptor = hosted.descriptor();
+    let liar = Liar {
+        at: asking(&hosted, Role::Initiator.byte()),
+        lied: mpsc::channel().0,
+    };
+    let mut dead = Keeper {
+        dies_at_agreed: true,
+        ..Keeper::default()
+    };
+    let mut left = Keeper::default();
+    let (i, _) = tokio::join!(
+        node_asking(&descriptor, Role::Initiator, &mut left, &liar),
+        node_at(&descriptor, Role::Responder, &mut dead),
+    );
+    let ended = i.expect_err("the mediator lied");
+    let means = ended.cause.disposition(ended.standing, Recourse::Mediator);
+    assert!(
+        matches!(means.next, Next::KeepAsEvidence(_)),
+        "{}",
+        ended.cause
+    );
+    assert!(left.left_to_the_mediator && ended.cause.proof().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

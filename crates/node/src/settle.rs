@@ -90,7 +90,8 @@ pub async fn by_verdict(
     }
 }
 
-/// Asks again and again whether the session was settled; returns when it was.
+/// Asks again and again whether the session was settled; returns when it was. A verdict that does not hold
+/// counts for nothing here: while the peer is there, its release may still come.
 pub(super) async fn settled(
     state: &SignedState,
     settler: &impl Settler,
@@ -100,7 +101,10 @@ pub(super) async fn settled(
         sleep(pause).await;
         let answer = settler.claim(&state.session, state.agreement.deadline);
         if let Ok(Answer::Verdict(verdict)) = answer.await {
-            return take(state, &verdict, settler.mediator());
+            match take(state, &verdict, settler.mediator()) {
+                Err(Cause::MediatorMisbehaved { .. }) => {}
+                ended => return ended,
+            }
         }
     }
 }
