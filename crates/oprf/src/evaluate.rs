@@ -1,14 +1,15 @@
 //! The holder's side of the function: its key, tags of its own inputs, evaluations of a peer's.
 
 use super::proof::{self, Proof};
+use super::public_key::PublicKey;
 use super::{
-    ELEMENT_BYTES, Error, HASH_TO_GROUP, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_element,
-    decode_slices, elements, encode_doubled,
+    ELEMENT_BYTES, Error, HASH_TO_GROUP, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_slices,
+    elements, encode_doubled,
 };
 use super::{hash, hash_to_group, random_scalar};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{Identity, IsIdentity};
+use curve25519_dalek::traits::Identity;
 use rand_core::CryptoRng;
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -16,13 +17,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// The holder's key k for one table and key class: drawn when the table is built, wiped when it is spent.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct SecretKey(Scalar);
-
-/// k·G: what a commitment publishes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey {
-    point: RistrettoPoint,
-    encoded: [u8; ELEMENT_BYTES],
-}
 
 impl SecretKey {
     /// Draws a key.
@@ -116,48 +110,6 @@ impl SecretKey {
     #[cfg(test)]
     pub(super) fn from_scalar(scalar: Scalar) -> Self {
         Self(scalar)
-    }
-}
-
-impl PublicKey {
-    /// Decodes a peer's public key.
-    ///
-    /// # Errors
-    /// [`Error::NotCanonical`], [`Error::Identity`] at position 0.
-    pub fn decode(encoded: &[u8; ELEMENT_BYTES]) -> Result<Self, Error> {
-        Ok(Self {
-            point: decode_element(encoded, 0)?,
-            encoded: *encoded,
-        })
-    }
-
-    /// x·G for a secret x that is no OPRF key.
-    pub fn of_scalar(secret: &Scalar) -> Self {
-        Self::from_point(RistrettoPoint::mul_base(secret))
-    }
-
-    pub fn encoded(&self) -> &[u8; ELEMENT_BYTES] {
-        &self.encoded
-    }
-
-    /// Checks the proof that somebody knows the key of this point.
-    ///
-    /// # Errors
-    /// [`Error::WrongProof`].
-    pub fn verify_knowledge(&self, context: &[u8], proof: &Proof) -> Result<(), Error> {
-        proof::verify_knowledge(context, self, proof)
-    }
-
-    pub(super) fn from_point(point: RistrettoPoint) -> Self {
-        debug_assert!(!point.is_identity());
-        Self {
-            point,
-            encoded: point.compress().to_bytes(),
-        }
-    }
-
-    pub fn point(&self) -> &RistrettoPoint {
-        &self.point
     }
 }
 

@@ -22,11 +22,13 @@
 mod evaluate;
 mod hash;
 pub mod proof;
+mod public_key;
 mod request;
 
-pub use evaluate::{PublicKey, SecretKey};
+pub use evaluate::SecretKey;
 pub use hash::{Dst, HASH_TO_GROUP, expand_message_xmd, finalize, hash_to_group};
 pub use proof::Proof;
+pub use public_key::PublicKey;
 pub use request::{HolderKey, InFlight, blind};
 
 use curve25519_dalek::RistrettoPoint;

@@ -10,7 +10,8 @@
 //! generalized birthday problem", CRYPTO 2002), which for the 4,096 pairs of a chunk is minutes of
 //! work. Here each coefficient depends on all pairs of the chunk, so that changing one changes all.
 
-use super::{ELEMENT_BYTES, Error, PublicKey, SCALAR_BYTES, random_scalar};
+use super::public_key::PublicKey;
+use super::{ELEMENT_BYTES, Error, SCALAR_BYTES, random_scalar};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
@@ -58,6 +59,16 @@ impl Proof {
         out[..SCALAR_BYTES].copy_from_slice(self.challenge.as_bytes());
         out[SCALAR_BYTES..].copy_from_slice(self.response.as_bytes());
         out
+    }
+}
+
+impl PublicKey {
+    /// Checks the proof that somebody knows the key of this point.
+    ///
+    /// # Errors
+    /// [`Error::WrongProof`].
+    pub fn verify_knowledge(&self, context: &[u8], proof: &Proof) -> Result<(), Error> {
+        verify_knowledge(context, self, proof)
     }
 }
 
