@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod advice;
 pub mod answers;
 mod asking;
 pub mod audit;
@@ -7,6 +8,7 @@ pub mod bench_matching;
 pub mod check;
 pub mod client;
 pub mod completions;
+mod delivery;
 pub mod demo;
 pub mod explain;
 pub mod failure;
@@ -26,6 +28,8 @@ pub mod query;
 pub mod relay;
 pub mod results;
 pub mod route;
+mod row_errors;
+mod runtime;
 pub mod schema;
 mod session;
 pub mod sessions;

@@ -8,12 +8,16 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::Failure;
+use super::advice::channel_failure;
 use super::progress::Progress;
 use node::settle::{AtRelay, Settler, SettlerFault};
-use pairing::NodeId;
+use pairing::{NodeId, NodeKey};
 use protocol::SessionId;
 use protocol::agreement::{MediatorTime, SignedAgreement};
+use protocol::descriptor::Descriptor;
 use protocol::verdict::Answer;
+use transport::Limits;
 
 /// Asks a mediator and tells the clerk how that goes.
 pub struct Asking<'a> {
@@ -30,7 +34,22 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    pub fn new(at: AtRelay, progress: &'a Progress, patience: Duration) -> Self {
+    /// Asks at `address` in this node's name; the mediator may be away for `patience`.
+    ///
+    /// # Errors
+    /// The node's key cannot be used.
+    pub fn of(
+        (descriptor, address): &(Descriptor, String),
+        key: &NodeKey,
+        progress: &'a Progress,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
+        let at = AtRelay::new(descriptor, key, Limits::default());
+        let at = at.map_err(|error| channel_failure(&error))?.at(address);
+        Ok(Self::new(at, progress, patience))
+    }
+
+    fn new(at: AtRelay, progress: &'a Progress, patience: Duration) -> Self {
         Self {
             at,
             progress,

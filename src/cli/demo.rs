@@ -17,13 +17,15 @@ use tokio::sync::mpsc;
 
 use delegation::{A, B, Delegation, NOBODY, Side};
 
+use super::advice::{cause_failure, session_failure};
+use super::asking::Asking;
 use super::list_file::today;
-use super::match_lists::runtime;
 use super::progress::Progress;
 use super::route::{MeetingPoint, RouteArgs, Via, open};
-use super::session::{cause_failure, exchange, graded, prepare, session_failure};
+use super::runtime::runtime;
+use super::session::{exchange, graded, prepare};
 use super::terms::TermsArgs;
-use super::{Exit, Failure, finish};
+use super::{Exit, Failure};
 use identity::{self, List, ListOptions, Schema, list};
 use node::Patience;
 use node::disposition::Recourse;
@@ -277,7 +279,7 @@ impl Node {
         let key = self.key.clone();
         let session = prepare(role, key, self.peer, &terms, &held, &requested, &progress)?;
         let asked = (self.descriptor.clone(), self.via.address.clone());
-        let asking = finish::asking(&asked, &self.key, &progress, PATIENCE)?;
+        let asking = Asking::of(&asked, &self.key, &progress, PATIENCE)?;
         let route = RouteArgs::default();
         let channel = open(&point, None, (&self.key, &self.peer), &route, &progress).await?;
         let traffic = channel.traffic();
@@ -310,7 +312,7 @@ impl Node {
         let (held, requested) = self.lists()?;
         let state = SignedState::decode(kept).ok_or_else(|| died("what was kept is lost"))?;
         let asked = (self.descriptor.clone(), self.via.address.clone());
-        let asking = finish::asking(&asked, &self.key, &progress, PATIENCE)?;
+        let asking = Asking::of(&asked, &self.key, &progress, PATIENCE)?;
         let patience = Patience::default();
         let ended = by_verdict(&state, state.both_signed(), &asking, &patience).await;
         let outcome = ended.map_err(|cause| cause_failure(&cause))?;

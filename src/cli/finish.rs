@@ -2,28 +2,27 @@
 //! sent or by the mediator's verdict.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
+use super::advice::{FINISH_HINT, OFFICER_HINT, cause_failure, evidence_hint};
 use super::asking::Asking;
-use super::match_lists::{Delivery, deliver, runtime};
+use super::delivery::Delivery;
 use super::progress::Progress;
 use super::results::{Results, ResultsFile};
 use super::route::{RouteArgs, relay_failure};
-use super::session::{FINISH_HINT, OFFICER_HINT, cause_failure, channel_failure, graded};
+use super::runtime::runtime;
+use super::session::graded;
 use super::stops::interrupted;
 use super::{Exit, Failure};
 use admin::Outcome;
 use node::disposition::{Next, Recourse, standing_of};
-use node::settle::{AtRelay, by_verdict};
+use node::settle::by_verdict;
 use node::{Cause, Patience};
 use pairing::{NodeId, NodeKey};
-use protocol::descriptor::Descriptor;
 use protocol::release::Held;
 use store::unfinished::{Entry, Found, Unfinished};
-use transport::Limits;
 
 /// What was said on the command line.
 pub struct Options<'a> {
@@ -117,29 +116,6 @@ pub fn refuse_while_unfinished(
     Ok(())
 }
 
-/// What asks a mediator in this node's name; it may be away for `patience`.
-///
-/// # Errors
-/// The node's key cannot be used.
-pub fn asking<'a>(
-    (descriptor, address): &(Descriptor, String),
-    key: &NodeKey,
-    progress: &'a Progress,
-    patience: Duration,
-) -> Result<Asking<'a>, Failure> {
-    let at = AtRelay::new(descriptor, key, Limits::default());
-    let at = at.map_err(|error| channel_failure(&error))?.at(address);
-    Ok(Asking::new(at, progress, patience))
-}
-
-/// What to do with evidence.
-pub fn evidence_hint(directory: &Path) -> String {
-    format!(
-        "note the time and this message; what was signed is kept, sealed, in {}",
-        directory.display()
-    )
-}
-
 /// Ends one session and delivers its answers.
 fn finish(
     found: Found,
@@ -178,7 +154,7 @@ fn finish(
     let answers = graded(&found.requested, &held, about.peer_people);
     let results = Results::new(&found.requested, &answers);
     let session = found.state.session;
-    deliver(&delivery, file, &results, &session, settled, progress)?;
+    delivery.deliver(file, &results, &session, settled, progress)?;
     found.erase().map_err(|error| Failure::store(&error))
 }
 
@@ -221,7 +197,7 @@ fn end(
         None => kept_address.clone(),
     };
     let mediator = (descriptor.clone(), address);
-    let asking = asking(&mediator, key, progress, route.relay_wait()).map_err(Unended::Here)?;
+    let asking = Asking::of(&mediator, key, progress, route.relay_wait()).map_err(Unended::Here)?;
     asking.leave_to_it();
     let agreed = found.agreed.clone().or_else(|| found.state.both_signed());
     let patience = Patience::default();

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::list_file::{self, ListArgs};
 use super::node_link::{NodeArgs, NodeLink, refusal};
 use super::progress::Progress;
-use super::session::row_errors_in;
+use super::row_errors::row_errors_in;
 use super::{Exit, Failure, output, table};
 use admin::list::{Imported, StoredList};
 use client::{Header, ImportPart};

@@ -1,6 +1,9 @@
 //! `tacit match`: one session with one peer, without a daemon.
+//!
+//! What was signed is on disk before the signature leaves, and goes only when the answers were delivered.
 
-use std::io::{IsTerminal, Write};
+mod lists;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,35 +11,34 @@ use std::time::Duration;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
+use lists::Reading;
+
+use super::advice::{channel_failure, evidence_hint, session_failure};
 use super::asking::Asking;
+use super::delivery::Delivery;
 use super::finish::{self, Options};
 use super::home::HomeArgs;
 use super::list_file::ListArgs;
 use super::progress::Progress;
 use super::results::{Results, ResultsFile};
 use super::route::{Meeting, MeetingPoint, RouteArgs, look_ahead, open, relay_failure};
-use super::session::{channel_failure, exchange, graded, prepare, row_errors, session_failure};
-use super::stops::interrupted;
+use super::runtime::runtime;
+use super::session::{exchange, graded, prepare};
+use super::stops::{interrupted, unless_interrupted};
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
-use identity::{List, ListKind, ListOptions};
+use identity::{List, ListKind};
 use node::disposition::{Next, Recourse};
 use node::{Cause, Ended, Patience};
 use pairing::{NodeId, NodeKey};
 use protocol::offer::Mediator;
-use protocol::session::Persist;
-use protocol::{Role, SessionId};
+use protocol::session::{Outcome, Persist};
+use protocol::{Role, Session};
 use store::unfinished::{About, Draft, Unfinished};
 use transport::Listener;
 
-/// For a mediator to be away while a session waits for its word.
+/// A mediator may be away for this long while a session waits for its word: a restart, not an outage.
 const SETTLING_WAIT: Duration = Duration::from_secs(600);
-
-/// Row errors shown before the rest is only counted.
-const ERRORS_SHOWN_MAX: usize = 20;
-
-/// Rows of the table on a terminal; elsewhere it has all.
-const TABLE_ROWS_MAX: usize = 200;
 
 /// Match two lists with a peer: learn which requested people it holds, and let it learn the same
 #[derive(clap::Args, Debug)]
@@ -120,6 +122,7 @@ Exit code: 0 done, also where the mediator settled; 1 this machine failed; 2 bad
 /// Bad input, or a session that ended without answers; nothing was written then.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let progress = Progress::new(false);
+    // First, so that a file which is in the way is said before any work is done for it.
     let output = match &args.output {
         Some(path) => Some(ResultsFile::at(path, args.force)?),
         None => None,
@@ -130,8 +133,17 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             .map_err(|error| Failure::home(&error))?,
     );
     let home = store::home_dir(args.home.home.clone()).map_err(|error| Failure::store(&error))?;
-    let (held, requested, peer) = match (&args.held, &args.requested, args.peer) {
-        (Some(held), Some(requested), Some(peer)) if !args.finish => (held, requested, peer),
+    match (&args.held, &args.requested, args.peer) {
+        (Some(held), Some(requested), Some(peer)) if !args.finish => {
+            let side = Side {
+                args,
+                home: &home,
+                key,
+                peer,
+                progress: &progress,
+            };
+            side.run((held, requested), output)
+        }
         _ => {
             let options = Options {
                 peer: args.peer,
@@ -141,100 +153,151 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 json: args.json,
                 set_aside: args.set_aside,
             };
-            return finish::run(&home, &key, &options, &progress);
+            finish::run(&home, &key, &options, &progress)
         }
-    };
-    if key.id() == peer {
-        return Err(Failure::bad_input(
-            "--peer is this node's own id",
-            "give the other side's id: they get it from tacit id",
-        ));
     }
-    let meeting = args.route.meeting(&key.id(), &peer)?;
-    finish::refuse_while_unfinished(&home, &key, &peer, &progress)?;
-    let asking = match &meeting.mediator {
-        Some(mediator) => Some(finish::asking(mediator, &key, &progress, SETTLING_WAIT)?),
-        None => None,
-    };
-    let runtime = runtime()?;
-    // Before the work, so that a bad address or a relay that refuses is said at once; the peer is let in
-    // only after it.
-    let listener = match &meeting.point {
-        MeetingPoint::Listen(address) => Some(
-            runtime
-                .block_on(Listener::bind(address))
-                .map_err(|error| channel_failure(&error))?,
-        ),
-        _ => None,
-    };
-    let ahead = look_ahead(&meeting, asking.as_ref(), &key, &args.route, &progress);
-    runtime.block_on(unless_interrupted(ahead))?;
+}
 
-    let held = read_list(args, held, ListKind::Held, &progress)?;
-    let requested = read_list(args, requested, ListKind::Requested, &progress)?;
-    let mediator = match &meeting.mediator {
-        Some((descriptor, _)) => descriptor.terms().map_err(|error| {
-            Failure::bad_input(
-                format!("--mediator: {error}"),
-                "ask the mediator for its descriptor again",
-            )
-        })?,
-        None => {
-            progress.say("Note: without a mediator the two sides do not learn at the same moment: one opens its table first, and the other could then leave with its answers.");
-            Mediator::None
+/// This side of a session that is to run.
+struct Side<'a> {
+    args: &'a Args,
+    home: &'a Path,
+    key: Arc<NodeKey>,
+    peer: NodeId,
+    progress: &'a Progress,
+}
+
+impl Side<'_> {
+    fn run(
+        &self,
+        (held, requested): (&Path, &Path),
+        output: Option<ResultsFile>,
+    ) -> Result<Exit, Failure> {
+        let meeting = self.meeting()?;
+        let asking = match &meeting.mediator {
+            Some(mediator) => Some(Asking::of(
+                mediator,
+                &self.key,
+                self.progress,
+                SETTLING_WAIT,
+            )?),
+            None => None,
+        };
+        let runtime = runtime()?;
+        // Before the work, so that a bad address or a relay that refuses is said at once; the peer is let in
+        // only after it.
+        let listener = runtime.block_on(listener(&meeting.point))?;
+        let route = &self.args.route;
+        let ahead = look_ahead(&meeting, asking.as_ref(), &self.key, route, self.progress);
+        runtime.block_on(unless_interrupted(ahead))?;
+
+        let reading = Reading {
+            lists: &self.args.lists,
+            wide: self.args.terms.wide,
+            skip_bad_rows: self.args.skip_bad_rows,
+            progress: self.progress,
+        };
+        let held = reading.read(held, ListKind::Held)?;
+        let requested = reading.read(requested, ListKind::Requested)?;
+        let session = self.prepared(&meeting, &held, &requested)?;
+        // Its tags are in the table; what is personal in it is not needed any more.
+        drop(held);
+        let mut draft = self.draft(&meeting, &requested)?;
+        let exchanged = self.exchanged(session, &meeting, listener, asking.as_ref(), &mut draft);
+        match runtime.block_on(exchanged)? {
+            Ok(outcome) => {
+                let role = meeting.point.role(&self.key.id(), &self.peer);
+                self.deliver(&outcome, role, &requested, draft, output)
+            }
+            Err(ended) => {
+                let asking = asking.as_ref();
+                Err(without_answers(&ended, draft, asking, &meeting, &self.key))
+            }
         }
-    };
-    let terms = args.terms.terms(args.lists.schema(), mediator);
-    let role = meeting.point.role(&key.id(), &peer);
-    let session = prepare(
-        role,
-        key.clone(),
-        peer,
-        &terms,
-        &held,
-        &requested,
-        &progress,
-    )?;
-    drop(held);
-    let delivery = Delivery {
-        peer,
-        output: args.output.clone(),
-        json: args.json,
-    };
-    let about = About {
-        peer,
-        begun: jiff::Timestamp::now(),
-        mediator: meeting.mediator.clone(),
-        wide: args.terms.wide,
-        peer_people: args.terms.people(),
-        output: args
-            .output
-            .as_ref()
-            .and_then(|path| std::path::absolute(path).ok()),
-        force: args.force,
-        json: args.json,
-    };
-    let draft = Unfinished::of(&home, &key).draft(&about, &requested);
-    let mut draft = draft.map_err(|error| Failure::store(&error))?;
+    }
 
-    let patience = Patience {
-        stall: Duration::from_secs(args.stall.max(1)),
-        ..Patience::default()
-    };
-    let ended = runtime.block_on(async {
-        let opening = open(
-            &meeting.point,
-            listener,
-            (&key, &peer),
-            &args.route,
-            &progress,
-        );
+    /// Where to meet the peer, and with which mediator; no session with it may be unfinished.
+    fn meeting(&self) -> Result<Meeting, Failure> {
+        let own = self.key.id();
+        if own == self.peer {
+            return Err(Failure::bad_input(
+                "--peer is this node's own id",
+                "give the other side's id: they get it from tacit id",
+            ));
+        }
+        let meeting = self.args.route.meeting(&own, &self.peer)?;
+        finish::refuse_while_unfinished(self.home, &self.key, &self.peer, self.progress)?;
+        Ok(meeting)
+    }
+
+    /// The session with its table, before anything is sent.
+    fn prepared(
+        &self,
+        meeting: &Meeting,
+        held: &List,
+        requested: &List,
+    ) -> Result<Session, Failure> {
+        let args = self.args;
+        let mediator = match &meeting.mediator {
+            Some((descriptor, _)) => descriptor.terms().map_err(|error| {
+                Failure::bad_input(
+                    format!("--mediator: {error}"),
+                    "ask the mediator for its descriptor again",
+                )
+            })?,
+            None => {
+                self.progress.say("Note: without a mediator the two sides do not learn at the same moment: one opens its table first, and the other could then leave with its answers.");
+                Mediator::None
+            }
+        };
+        let terms = args.terms.terms(args.lists.schema(), mediator);
+        let role = meeting.point.role(&self.key.id(), &self.peer);
+        let key = self.key.clone();
+        prepare(role, key, self.peer, &terms, held, requested, self.progress)
+    }
+
+    /// Where what is signed will be kept, with all that it takes to finish the session after a crash.
+    fn draft(&self, meeting: &Meeting, requested: &List) -> Result<Draft, Failure> {
+        let args = self.args;
+        let output = args.output.as_ref();
+        let about = About {
+            peer: self.peer,
+            begun: jiff::Timestamp::now(),
+            mediator: meeting.mediator.clone(),
+            wide: args.terms.wide,
+            peer_people: args.terms.people(),
+            // It may be finished from another folder.
+            output: output.and_then(|path| std::path::absolute(path).ok()),
+            force: args.force,
+            json: args.json,
+        };
+        let draft = Unfinished::of(self.home, &self.key).draft(&about, requested);
+        draft.map_err(|error| Failure::store(&error))
+    }
+
+    /// Meets the peer and runs the session, until it ends or is stopped.
+    async fn exchanged(
+        &self,
+        session: Session,
+        meeting: &Meeting,
+        listener: Option<Listener>,
+        asking: Option<&Asking<'_>>,
+        draft: &mut Draft,
+    ) -> Result<Result<Outcome, Ended>, Failure> {
+        let (route, progress) = (&self.args.route, self.progress);
+        let nodes = (&*self.key, &self.peer);
+        let opening = open(&meeting.point, listener, nodes, route, progress);
         let channel = unless_interrupted(opening).await?;
         progress.say("The peer is there and has proved its key.");
+
+        let patience = Patience {
+            stall: Duration::from_secs(self.args.stall.max(1)),
+            ..Patience::default()
+        };
         let mut rng = UnwrapErr(SysRng);
         let keep = |state| draft.keep(&state, &mut rng).map_err(std::io::Error::other);
         let stopped = async {
-            match &asking {
+            match asking {
                 Some(asking) => tokio::select! {
                     () = interrupted() => {}
                     () = asking.gave_up() => {}
@@ -242,57 +305,64 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 None => interrupted().await,
             }
         };
-        let asking = asking.as_ref();
-        Ok(exchange(
-            session, channel, &patience, &progress, keep, asking, stopped,
-        )
-        .await)
-    })?;
-    let outcome = match ended {
-        Ok(outcome) => outcome,
-        Err(ended) => {
-            return Err(without_answers(
-                &ended,
-                draft,
-                asking.as_ref(),
-                &meeting,
-                &key,
-            ));
-        }
-    };
-
-    // What came last may be in memory alone, and what cannot be delivered is asked for again.
-    let keep_release = |draft: &mut Draft| {
-        let release = match role.other() {
-            Role::Initiator => outcome.receipt.initiator_release.clone(),
-            Role::Responder => outcome.receipt.responder_release.clone(),
-        };
-        release.map(|release| {
-            let released = Persist::PeerReleased(outcome.session, Box::new(release));
-            draft.keep(&released, &mut UnwrapErr(SysRng))
-        })
-    };
-    let answers = graded(&requested, &outcome.held, args.terms.people());
-    let results = Results::new(&requested, &answers);
-    let settled = outcome.receipt.settled.is_some();
-    if let Err(mut failure) = deliver(
-        &delivery,
-        output,
-        &results,
-        &outcome.session,
-        settled,
-        &progress,
-    ) {
-        if matches!(keep_release(&mut draft), None | Some(Ok(()))) {
-            failure.hint = Some(
-                "the answers are kept: tacit match --finish --output FILE writes them elsewhere"
-                    .into(),
-            );
-        }
-        return Err(failure);
+        let ended = exchange(session, channel, &patience, progress, keep, asking, stopped);
+        Ok(ended.await)
     }
-    draft.erase().map_err(|error| Failure::store(&error))?;
-    Ok(Exit::Clean)
+
+    /// Shows and writes the answers; then the session is finished, and what was kept of it goes.
+    fn deliver(
+        &self,
+        outcome: &Outcome,
+        role: Role,
+        requested: &List,
+        mut draft: Draft,
+        output: Option<ResultsFile>,
+    ) -> Result<Exit, Failure> {
+        let args = self.args;
+        let answers = graded(requested, &outcome.held, args.terms.people());
+        let results = Results::new(requested, &answers);
+        let settled = outcome.receipt.settled.is_some();
+        let delivery = Delivery {
+            peer: self.peer,
+            output: args.output.clone(),
+            json: args.json,
+        };
+        let session = &outcome.session;
+        if let Err(mut failure) =
+            delivery.deliver(output, &results, session, settled, self.progress)
+        {
+            if keep_release(&mut draft, outcome, role) {
+                failure.hint = Some(
+                    "the answers are kept: tacit match --finish --output FILE writes them elsewhere"
+                        .into(),
+                );
+            }
+            return Err(failure);
+        }
+        draft.erase().map_err(|error| Failure::store(&error))?;
+        Ok(Exit::Clean)
+    }
+}
+
+/// Listens, where the peer is to come to this side.
+async fn listener(point: &MeetingPoint) -> Result<Option<Listener>, Failure> {
+    let MeetingPoint::Listen(address) = point else {
+        return Ok(None);
+    };
+    let bound = Listener::bind(address).await;
+    bound.map(Some).map_err(|error| channel_failure(&error))
+}
+
+/// Has on disk what the answers come from, so that they can be delivered again. The peer's release came last
+/// and may be in memory alone; a settled session is asked for again.
+fn keep_release(draft: &mut Draft, outcome: &Outcome, role: Role) -> bool {
+    let release = match role.other() {
+        Role::Initiator => outcome.receipt.initiator_release.clone(),
+        Role::Responder => outcome.receipt.responder_release.clone(),
+    };
+    let Some(release) = release else { return true };
+    let released = Persist::PeerReleased(outcome.session, Box::new(release));
+    draft.keep(&released, &mut UnwrapErr(SysRng)).is_ok()
 }
 
 /// What becomes of a session that gave no answers.
@@ -322,151 +392,11 @@ fn without_answers(
         Next::Over(_) => draft.erase(),
         Next::KeepAsEvidence(_) => draft
             .set_aside(ended.cause.proof(), &mut UnwrapErr(SysRng))
-            .map(|directory| failure.hint = Some(finish::evidence_hint(&directory))),
+            .map(|directory| failure.hint = Some(evidence_hint(&directory))),
         Next::AskMediator | Next::Later => Ok(()),
     };
     if let Err(error) = put_away {
         failure.message.push_str(&format!(".\n       {error}"));
     }
     failure
-}
-
-/// Where answers go.
-pub(super) struct Delivery {
-    pub peer: NodeId,
-    pub output: Option<PathBuf>,
-    pub json: bool,
-}
-
-/// Shows the answers and writes them.
-///
-/// # Errors
-/// They could not be written; they were shown, if anybody could see them.
-pub(super) fn deliver(
-    delivery: &Delivery,
-    file: Option<ResultsFile>,
-    results: &Results,
-    session: &SessionId,
-    settled: bool,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    if settled {
-        progress.say("Settled by the mediator: the peer left after the agreement.");
-    }
-    // What was learnt is shown even where it cannot be written.
-    let written = file.map_or(Ok(()), |file| results.write(&file));
-    show(delivery, results, session, settled).map_err(|error| Failure {
-        message: format!("stdout: {error}"),
-        hint: None,
-        exit: Exit::Failed,
-    })?;
-    written?;
-    if let Some(path) = &delivery.output {
-        progress.say(format!("The answers are in {}.", path.display()));
-    }
-    Ok(())
-}
-
-fn show(
-    delivery: &Delivery,
-    results: &Results,
-    session: &SessionId,
-    settled: bool,
-) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    if delivery.json {
-        let mut json = results.to_json();
-        json["peer"] = delivery.peer.to_string().into();
-        json["session"] = hex::encode(session.0).into();
-        json["ended"] = if settled { "settled" } else { "released" }.into();
-        serde_json::to_writer_pretty(&mut out, &json)?;
-        return writeln!(out);
-    }
-    let rows_max = if out.is_terminal() {
-        TABLE_ROWS_MAX
-    } else {
-        usize::MAX
-    };
-    writeln!(out, "{}", results.table(rows_max))?;
-    writeln!(out, "{}", results.count_line())
-}
-
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Runtime::new().map_err(|error| Failure {
-        message: error.to_string(),
-        hint: None,
-        exit: Exit::Failed,
-    })
-}
-
-async fn unless_interrupted<T>(
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        () = interrupted() => Err(Failure {
-            message: "stopped before the peer was there".into(),
-            hint: None,
-            exit: Exit::Cancelled,
-        }),
-    }
-}
-
-fn read_list(
-    args: &Args,
-    path: &Path,
-    kind: ListKind,
-    progress: &Progress,
-) -> Result<List, Failure> {
-    let spinner = progress.spinner(&format!("reading the {kind} list"));
-    let options = ListOptions {
-        wide: args.terms.wide,
-        ..args.lists.options(kind, kind == ListKind::Requested)
-    };
-    let list = args
-        .lists
-        .read(path, &options, |rows| spinner.set_position(u64::from(rows)));
-    spinner.finish_and_clear();
-    let list = list?;
-    let report = &list.report;
-    if report.rows_with_errors > 0 {
-        for line in row_errors(path, &list, ERRORS_SHOWN_MAX) {
-            progress.say(line);
-        }
-        if !args.skip_bad_rows {
-            return Err(Failure::bad_input(
-                format!(
-                    "{}: {} of {} rows have errors; nothing was sent",
-                    path.display(),
-                    report.rows_with_errors,
-                    report.rows
-                ),
-                format!(
-                    "mend them (tacit check {} shows how each is read), or leave them out with --skip-bad-rows",
-                    path.display()
-                ),
-            ));
-        }
-    }
-    let mut line = format!(
-        "Read the {kind} list: {} people in {} rows",
-        report.people, report.rows
-    );
-    if report.people_twice > 0 {
-        line.push_str(&format!(
-            ", {} of them listed twice and folded",
-            report.people_twice
-        ));
-    }
-    if report.rows_left_out > 0 {
-        line.push_str(&format!(", {} rows left out", report.rows_left_out));
-    }
-    progress.say(line + ".");
-    if report.people == 0 {
-        progress.say(format!(
-            "Note: {} has no people, so nobody can be found in it.",
-            path.display()
-        ));
-    }
-    Ok(list)
 }

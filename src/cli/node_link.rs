@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use tokio::runtime::Runtime;
 
+use super::advice::channel_failure;
 use super::home::HomeArgs;
-use super::session::channel_failure;
 use super::{Exit, Failure};
 use client::{Client, Error, Refusal};
 use node::control::SOCKET_FILE;

@@ -9,7 +9,7 @@ use super::answers;
 use super::list_file::ListArgs;
 use super::node_link::{NodeArgs, NodeLink, refusal};
 use super::progress::Progress;
-use super::session::row_errors;
+use super::row_errors::row_errors;
 use super::status::standing;
 use super::{Exit, Failure, output, table};
 use admin::query::QueryAtPeer;

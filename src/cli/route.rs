@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
+use super::advice::channel_failure;
 use super::asking::Asking;
 use super::progress::Progress;
-use super::session::channel_failure;
 use super::{Exit, Failure};
 use node::settle::{Settler, SettlerFault};
 use pairing::{NodeId, NodeKey};

@@ -2,6 +2,8 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::{Exit, Failure};
+
 /// A person's or the system's word to stop, heard from the moment this is made.
 pub struct Stops {
     interrupt: Signal,
@@ -34,5 +36,22 @@ pub async fn interrupted() {
     match Stops::new() {
         Ok(mut stops) => stops.next().await,
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// Does `work` of the time before the peer is there, until it is done or the program is to stop.
+///
+/// # Errors
+/// Those of `work`, or that it was stopped.
+pub async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        () = interrupted() => Err(Failure {
+            message: "stopped before the peer was there".into(),
+            hint: None,
+            exit: Exit::Cancelled,
+        }),
     }
 }
