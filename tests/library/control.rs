@@ -272,7 +272,7 @@ fn a_clerk_sees_their_own_queries_and_nobody_elses() {
     let officer = node.local();
     let number = submit(&node, &one, &[1]).unwrap();
     for other in [&two, &officer] {
-        let mut calls = raw_calls(&other);
+        let mut calls = raw_calls(other);
         let refused = node.runtime.block_on(async {
             let results = pb::QueryResultsRequest { number };
             let watch = pb::WatchQueryRequest { number };
