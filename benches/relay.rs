@@ -258,8 +258,8 @@ async fn session(elements: u32, relay: Option<&Hosted>) -> Duration {
     );
     let (a, b) = (a.await.expect("a side"), b.await.expect("a side"));
     let took = start.elapsed();
-    assert_eq!(a.held.narrow.len(), half as usize);
-    assert_eq!(b.held.narrow.len(), (elements - half) as usize);
+    assert_eq!(a.matches.narrow.len(), half as usize);
+    assert_eq!(b.matches.narrow.len(), (elements - half) as usize);
     took
 }
 

@@ -126,8 +126,8 @@ fn run(elements: u32) -> Run {
         let initiating = tokio::spawn(exchange(first, channel));
         let a = initiating.await.expect("a side");
         let b = responding.await.expect("a side");
-        assert_eq!(a.held.narrow.len(), half as usize);
-        assert_eq!(b.held.narrow.len(), (elements - half) as usize);
+        assert_eq!(a.matches.narrow.len(), half as usize);
+        assert_eq!(b.matches.narrow.len(), (elements - half) as usize);
         traffic.bytes(Direction::Sent)
     });
     let (cpu_end, wall) = (cpu(), wall_start.elapsed());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use identity::HashedIdentity;
 use node::{Owner, Patience, run_session};
 use pairing::NodeKey;
-use protocol::offer::{Ceilings, Mediator, SettlingWindow};
-use protocol::session::{Outcome, Persist, Progress, Setup};
-use protocol::{ByClass, Ceiling, PreparedTable, Role, Session, Terms};
+use protocol::{
+    ByClass, Ceiling, Ceilings, Mediator, Outcome, Persist, PreparedTable, Progress, Role, Session,
+    SettlingWindow, Setup, Terms,
+};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 

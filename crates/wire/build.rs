@@ -70,7 +70,7 @@ const CONTROL_TYPES: [(&str, &str); 51] = [
 const NOTHING: &str = "crate::control::Nothing";
 
 /// Rust type that stands for `SessionMessage` in the generated service; `wire` has its codec.
-const SESSION_MESSAGE: &str = "::protocol::message::Message";
+const SESSION_MESSAGE: &str = "::protocol::Message";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../../proto");

@@ -10,7 +10,7 @@ use admin::Outcome;
 use node::disposition::{ExitClass, Next, Recourse};
 use node::{Cause, Ended};
 use pairing::NodeId;
-use protocol::session::Standing;
+use protocol::Standing;
 use protocol::{self, AbortReason};
 /// What a failed session means for people, and what to do. `recourse`: who can end it, from what is kept.
 pub fn session_failure(ended: &Ended, recourse: Recourse) -> Failure {

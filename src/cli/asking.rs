@@ -13,10 +13,7 @@ use super::advice::channel_failure;
 use super::progress::Progress;
 use node::settle::{AtRelay, Settler, SettlerFault};
 use pairing::{NodeId, NodeKey};
-use protocol::SessionId;
-use protocol::agreement::{MediatorTime, SignedAgreement};
-use protocol::descriptor::Descriptor;
-use protocol::verdict::Answer;
+use protocol::{Decision, Descriptor, MediatorTime, SessionId, SignedAgreement};
 use transport::Limits;
 
 /// Asks a mediator and tells the clerk how that goes.
@@ -122,7 +119,7 @@ impl Settler for Asking<'_> {
         self.note(self.at.time().await)
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Answer, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
         self.note(self.at.settle(signed).await)
     }
 
@@ -130,9 +127,9 @@ impl Settler for Asking<'_> {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Answer, SettlerFault> {
+    ) -> Result<Decision, SettlerFault> {
         let answer = self.note(self.at.claim(session, deadline).await);
-        if let Ok(Answer::Open(now)) = &answer
+        if let Ok(Decision::Open(now)) = &answer
             && self.left.load(Relaxed)
             && !self.said_open.swap(true, Relaxed)
         {

@@ -31,9 +31,7 @@ use node::Patience;
 use node::disposition::Recourse;
 use node::settle::by_verdict;
 use pairing::{NodeId, NodeKey};
-use protocol::SignedState;
-use protocol::descriptor::Descriptor;
-use protocol::session::Persist;
+use protocol::{Descriptor, Persist, SignedState};
 use relay::mediator::system_clock;
 use relay::{self, Relay, serve};
 use store::enrolled;
@@ -296,7 +294,7 @@ impl Node {
         )
         .await;
         let outcome = ended.map_err(|ended| session_failure(&ended, Recourse::Nobody))?;
-        let answers = graded(&requested, &outcome.held, self.terms.people());
+        let answers = graded(&requested, &outcome.matches, self.terms.people());
         let side = Side {
             held,
             requested,
@@ -317,7 +315,7 @@ impl Node {
         let ended = by_verdict(&state, state.both_signed(), &asking, &patience).await;
         let outcome = ended.map_err(|cause| cause_failure(&cause))?;
         Ok(Side {
-            answers: graded(&requested, &outcome.held, self.terms.people()),
+            answers: graded(&requested, &outcome.matches, self.terms.people()),
             held,
             requested,
             traffic: Arc::default(),

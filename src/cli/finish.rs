@@ -21,7 +21,7 @@ use node::disposition::{Next, Recourse, standing_of};
 use node::settle::by_verdict;
 use node::{Cause, Patience};
 use pairing::{NodeId, NodeKey};
-use protocol::release::Held;
+use protocol::Matches;
 use store::unfinished::{Entry, Found, Unfinished};
 
 /// What was said on the command line.
@@ -172,9 +172,12 @@ fn end(
     key: &NodeKey,
     route: &RouteArgs,
     progress: &Progress,
-) -> Result<(Held, bool), Unended> {
+) -> Result<(Matches, bool), Unended> {
     if let Some(release) = &found.release {
-        let opened = found.state.open(release).map_err(protocol::Error::from);
+        let verified = found.state.verify_release(release);
+        let opened = verified
+            .and_then(|release| found.state.open(&release))
+            .map_err(protocol::Error::from);
         return match opened {
             Ok(held) => Ok((held, false)),
             Err(error) => Err(Unended::By(Box::new(error.into()), None)),
@@ -212,7 +215,7 @@ fn end(
         ended
     };
     match runtime().map_err(Unended::Here)?.block_on(verdict) {
-        Ok(outcome) => Ok((outcome.held, true)),
+        Ok(outcome) => Ok((outcome.matches, true)),
         Err(cause @ Cause::Cancelled) => {
             let away = asking
                 .fault()

@@ -31,9 +31,7 @@ use identity::{List, ListKind};
 use node::disposition::{Next, Recourse};
 use node::{Cause, Ended, Patience};
 use pairing::{NodeId, NodeKey};
-use protocol::offer::Mediator;
-use protocol::session::{Outcome, Persist};
-use protocol::{Role, Session};
+use protocol::{Mediator, Outcome, Persist, Role, Session};
 use store::unfinished::{About, Draft, Unfinished};
 use transport::Listener;
 
@@ -319,7 +317,7 @@ impl Side<'_> {
         output: Option<ResultsFile>,
     ) -> Result<Exit, Failure> {
         let args = self.args;
-        let answers = graded(requested, &outcome.held, args.terms.people());
+        let answers = graded(requested, &outcome.matches, args.terms.people());
         let results = Results::new(requested, &answers);
         let settled = outcome.receipt.settled.is_some();
         let delivery = Delivery {

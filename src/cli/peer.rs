@@ -9,7 +9,7 @@ use super::{Exit, Failure, output, table};
 use admin::policy::{Approval, Budget, ClassPolicy, Sizes};
 use admin::{Peer, PeerEntry, PeerNumber, Policy};
 use pairing::NodeId;
-use protocol::CEILING_MAX;
+use protocol::limits::CEILING_MAX;
 
 /// The wide class has about two and a half times as many keys a person as the narrow one; sizes are powers of four.
 const WIDE_PER_NARROW: u32 = 4;

@@ -13,8 +13,7 @@ use super::progress::Progress;
 use super::{Exit, Failure};
 use node::settle::{Settler, SettlerFault};
 use pairing::{NodeId, NodeKey};
-use protocol::Role;
-use protocol::descriptor::Descriptor;
+use protocol::{Descriptor, Role};
 use transport::{
     self, Channel, Limits, Listener, PinnedTls, RelayConnection, call_over, connect, dial_through,
     listen_through, serve_over,

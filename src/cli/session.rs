@@ -19,9 +19,8 @@ use identity::grade::{PersonAnswer, answers};
 use identity::{HashedIdentity, KeyClass, List, ListSizes};
 use node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};
-use protocol::release::Held;
-use protocol::session::{self, Persist, Setup};
-use protocol::{self, ByClass, PreparedTable, Role, Session, Terms};
+use protocol::session;
+use protocol::{self, ByClass, Matches, Persist, PreparedTable, Role, Session, Setup, Terms};
 use transport::Channel;
 
 /// Computes the table of `held` under `terms` and starts a session that asks for `requested`;
@@ -97,7 +96,7 @@ pub async fn exchange(
 }
 
 /// The answer for each requested record, in the list's order.
-pub fn graded(requested: &List, held: &Held, peer_people: u64) -> Vec<PersonAnswer> {
+pub fn graded(requested: &List, held: &Matches, peer_people: u64) -> Vec<PersonAnswer> {
     let matched: HashSet<HashedIdentity> = held
         .iter()
         .flat_map(|(_, held)| held.iter().copied())

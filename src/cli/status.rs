@@ -7,8 +7,7 @@ use super::{Exit, Failure, output, table};
 use admin::status::PeerStatus;
 use admin::{Activity, Left, NodeStatus, PairStatus};
 use jiff::Timestamp;
-use protocol::ByClass;
-use protocol::KeyClass;
+use protocol::{ByClass, KeyClass};
 
 /// Show a running node's lists, and how it stands with each peer: what it does, what is next, what went
 /// wrong, what is left of the budgets

@@ -1,8 +1,8 @@
 //! What both sides must set alike on the command line, and the terms that come of it.
 
 use identity::Schema;
-use protocol::offer::{Ceilings, Mediator, SettlingWindow};
-use protocol::{ByClass, Ceiling, Terms};
+use protocol::limits::CEILING_MAX;
+use protocol::{ByClass, Ceiling, Ceilings, Mediator, SettlingWindow, Terms};
 
 /// The sizes that a ceiling can have, in match keys: few, so that no list shows its size by the choice.
 pub const CEILINGS: [u32; 7] = [
@@ -17,9 +17,6 @@ pub const CEILINGS: [u32; 7] = [
 
 /// The wide class has about two and a half times as many keys a person as the narrow one; sizes are powers of four.
 const WIDE_PER_NARROW: u32 = 4;
-
-/// Narrow match keys that a person has on average, as a fraction.
-const KEYS_PER_PERSON: (u64, u64) = (31, 10);
 
 /// Options that must be the same on both sides.
 #[derive(clap::Args, Debug, Clone)]
@@ -38,8 +35,7 @@ pub struct TermsArgs {
 impl TermsArgs {
     /// The terms of a session under `schema`, with the mediator that both sides agree on.
     pub fn terms(&self, schema: Schema, mediator: Mediator) -> Terms {
-        let ceilings =
-            |elements: u32| Ceiling::new(elements.min(protocol::CEILING_MAX)).map(Ceilings::all);
+        let ceilings = |elements: u32| Ceiling::new(elements.min(CEILING_MAX)).map(Ceilings::all);
         let narrow = ceilings(self.ceiling).unwrap_or(Ceilings::all(Ceiling::DEFAULT));
         let wide = self
             .wide
@@ -57,7 +53,7 @@ impl TermsArgs {
 
     /// People that a list at this ceiling can have, about.
     pub fn people(&self) -> u64 {
-        u64::from(self.ceiling) * KEYS_PER_PERSON.1 / KEYS_PER_PERSON.0
+        protocol::ceiling::people_within(self.ceiling)
     }
 }
 

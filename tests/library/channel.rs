@@ -11,7 +11,8 @@ use self::hostile::{
     session_response,
 };
 use identity::KeyClass;
-use protocol::message::{AbortReason, BlindedChunk, Message};
+use protocol::message::BlindedChunk;
+use protocol::{AbortReason, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};

@@ -18,11 +18,10 @@ use node::daemon::Daemon;
 use node::disposition::{ExitClass, Next, Recourse};
 use node::handle::Handle;
 use node::settings::Settings;
-use protocol::agreement::SignedAgreement;
-use protocol::descriptor::Descriptor;
-use protocol::session::{Persist, Standing};
-use protocol::verdict::{Refusal, Verdict, VerdictFault};
-use protocol::{AgreementFault, ByClass, Ceiling, PreparedTable, Role};
+use protocol::{
+    AgreementFault, ByClass, Ceiling, Descriptor, Persist, PreparedTable, Refusal, Role,
+    SignedAgreement, Standing, Verdict, VerdictFault,
+};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use relay::{self, Relay, serve};
@@ -228,7 +227,12 @@ fn leave_unfinished(home: &Path, session: &Session, descriptor: &Descriptor) {
         .draft(&about, &requested)
         .unwrap();
     let state = Arc::new(session.disk.state().unwrap());
-    let (id, agreed) = (state.session, Box::new(session.signed.clone()));
+    let (id, own_id) = (state.session, state.agreement.party(state.role));
+    let agreed = session
+        .signed
+        .verify(state.mediator.encoded(), own_id, None)
+        .unwrap();
+    let agreed = Box::new(agreed);
     draft.keep(&Persist::Signed(state), &mut rng).unwrap();
     draft.keep(&Persist::Agreed(id, agreed), &mut rng).unwrap();
 }

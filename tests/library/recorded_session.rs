@@ -13,9 +13,7 @@ use crate::second_opinion::sides::{
     NOW, Side, answers, in_hex, mediator_scalar, name, rng, two_sides,
 };
 use curve25519_dalek::{RistrettoPoint, Scalar};
-use protocol::agreement::MediatorTime;
-use protocol::session::Outcome;
-use protocol::{Message, Role, Session, Step};
+use protocol::{MediatorTime, Message, Outcome, Role, Session, Step};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{TryCryptoRng, TryRng};
 use serde_json::{Value, json};
@@ -63,7 +61,7 @@ fn record(title: &str, wide: bool, mediated: bool) -> Value {
     let described = |i: usize, outcome: &Outcome| {
         let side = &sides[i];
         let id = Side::key(side.role).id();
-        let held = in_hex(&outcome.held);
+        let held = in_hex(&outcome.matches);
         assert_eq!(held, in_hex(&answers(side.role, wide)));
         let commitment = receipt.agreement.agreement.commitment(side.role);
         let publics = commitment.classes.iter().map(|(_, class)| &class.key);

@@ -10,12 +10,10 @@ use node::disposition::{Next, Recourse};
 use node::settle::{AtRelay, Settler, SettlerFault};
 use node::{Cause, Ended, Owner, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};
-use protocol::agreement::{MediatorTime, SignedAgreement};
-use protocol::descriptor::Descriptor;
-use protocol::offer::Mediator;
-use protocol::session::{Outcome, Persist, Progress, Standing};
-use protocol::verdict::{Answer, Verdict};
-use protocol::{Role, SessionId};
+use protocol::{
+    Decision, Descriptor, Mediator, MediatorTime, Outcome, Persist, Progress, Role, SessionId,
+    SignedAgreement, Standing, Verdict,
+};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use relay::{self, Relay, serve};
@@ -209,7 +207,7 @@ async fn node_asking(
 }
 
 fn narrow(outcome: &Outcome) -> Vec<[u8; 32]> {
-    bytes(outcome.held.narrow.clone())
+    bytes(outcome.matches.narrow.clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,7 +268,7 @@ async fn a_side_that_dies_between_agreement_and_release_and_its_peer_both_get_th
             None => {
                 let both = dead.disk.both();
                 let ended = node::settle::by_verdict(&state, both, &asking, &patience).await;
-                ended.unwrap_or_else(|cause| panic!("{cause}")).held
+                ended.unwrap_or_else(|cause| panic!("{cause}")).matches
             }
         };
         assert_eq!(bytes(held.narrow), answers(dying));
@@ -296,7 +294,7 @@ impl Settler for Liar {
         self.at.time().await
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Answer, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
         let agreement = &signed.agreement;
         self.claim(&agreement.session_id(), agreement.deadline)
             .await
@@ -306,7 +304,7 @@ impl Settler for Liar {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Answer, SettlerFault> {
+    ) -> Result<Decision, SettlerFault> {
         let verdict = Verdict::NeverSettled {
             session: *session,
             at: deadline,
@@ -314,7 +312,7 @@ impl Settler for Liar {
         };
         // Only the first is waited for.
         let _ = self.lied.send(());
-        Ok(Answer::Verdict(verdict.sign(&mediator_key())))
+        Ok(Decision::Verdict(verdict.sign(&mediator_key())))
     }
 }
 
@@ -691,7 +689,7 @@ async fn a_relay_that_alters_drops_repeats_or_reorders_bytes_ends_the_session_wi
         );
         for ended in [i, r] {
             let (standing, opened) = ended.expect("no answers");
-            assert_eq!(standing, protocol::session::Standing::Unsigned, "{how:?}");
+            assert_eq!(standing, protocol::Standing::Unsigned, "{how:?}");
             assert!(!opened, "{how:?}");
         }
     }

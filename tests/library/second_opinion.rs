@@ -12,10 +12,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use self::sides::{NOW, Side, answers, identities, in_hex, name, rng, two_sides};
-use protocol::agreement::MediatorTime;
-use protocol::session::{Outcome, Standing};
 use protocol::{
-    AgreementFault, Ceiling, Difference, Error, Message, PeerMisbehaved, Role, Session, Step, Terms,
+    AgreementFault, Ceiling, Difference, Error, MediatorTime, Message, Outcome, PeerMisbehaved,
+    Role, Session, Standing, Step, Terms,
 };
 use serde_json::{Value, json};
 
@@ -56,7 +55,7 @@ fn both_implementations_come_to_the_right_answers_together() {
                     format!("Python is {python:?}, wide: {wide}, with a mediator: {mediated}");
                 let played = play(python, two_sides(wide, mediated), None);
                 let outcome = played.result.unwrap_or_else(|e| panic!("{case}: {e}"));
-                let rust = in_hex(&outcome.held);
+                let rust = in_hex(&outcome.matches);
                 assert_eq!(rust, in_hex(&answers(python.other(), wide)), "{case}");
                 assert_eq!(
                     played.python,
@@ -95,7 +94,7 @@ fn both_implementations_agree_on_what_comes_after_the_first_chunk() {
         let numbers: Vec<_> = numbers.collect();
         identities(&numbers).iter().map(hex::encode).collect()
     };
-    assert_eq!(in_hex(&outcome.held), [hexed(4000..4097), vec![]]);
+    assert_eq!(in_hex(&outcome.matches), [hexed(4000..4097), vec![]]);
     let matches = [hexed(7..8), hexed(24_000..24_097)];
     assert_eq!(played.python, json!({"matches": matches, "error": null}));
 }
@@ -108,7 +107,7 @@ fn both_implementations_find_that_their_terms_differ() {
             terms.ceilings.narrow.responder.requested = Ceiling::new(8).unwrap();
         },
         |terms| terms.reference.push('!'),
-        |terms| terms.mediator = protocol::offer::Mediator::None,
+        |terms| terms.mediator = protocol::Mediator::None,
     ];
     for python in [Role::Initiator, Role::Responder] {
         for difference in differences {
@@ -290,7 +289,7 @@ impl Peer {
             let encoded = terms.mediator.encoded();
             hex::encode(encoded)
         });
-        let row = |ceilings: &protocol::offer::Ceilings| {
+        let row = |ceilings: &protocol::Ceilings| {
             [ceilings.initiator, ceilings.responder]
                 .map(|side| [side.held.elements(), side.requested.elements()])
                 .concat()

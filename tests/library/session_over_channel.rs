@@ -7,10 +7,11 @@ use std::time::Duration;
 use identity::HashedIdentity;
 use node::{Cause, Ended, Owner, Patience, run_session};
 use pairing::NodeKey;
-use protocol::message::{AbortReason, Message};
-use protocol::offer::{Ceilings, Mediator, Offer, SettlingWindow};
-use protocol::session::{Outcome, Persist, Progress, Setup, Standing};
-use protocol::{self, ByClass, Ceiling, PeerMisbehaved, PreparedTable, Role, Session, Terms};
+use protocol::offer::Offer;
+use protocol::{
+    self, AbortReason, ByClass, Ceiling, Ceilings, Mediator, Message, Outcome, PeerMisbehaved,
+    Persist, PreparedTable, Progress, Role, Session, SettlingWindow, Setup, Standing, Terms,
+};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use transport::{
@@ -143,7 +144,7 @@ async fn the_traffic_of_lists_of_one_and_of_ten_thousand_is_the_same_under_one_c
         let responder = session(Role::Responder, 10_000, 0..size, 0..size);
         let (a, b, traffic) = both(initiator, responder).await;
         assert_eq!(
-            (a.held.narrow.len(), b.held.narrow.len()),
+            (a.matches.narrow.len(), b.matches.narrow.len()),
             (size as usize, size as usize)
         );
         let mut messages = Vec::new();

@@ -11,12 +11,13 @@ use node::settle::{Settler, SettlerFault, by_verdict};
 use node::{Cause, Patience};
 use oprf::PublicKey;
 use pairing::{NodeId, NodeKey, Signature};
-use protocol::agreement::{Agreement, AgreementFault, MediatorTime, SignedAgreement};
-use protocol::settling::WINDOW_SECONDS_MAX;
-use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict, VerdictFault};
-use protocol::{Role, SessionId, SignedState};
+use protocol::limits::{RETENTION_SECONDS, WINDOW_SECONDS_MAX};
+use protocol::{
+    Agreement, AgreementFault, Decision, MediatorTime, Refusal, Role, SessionId, SignedAgreement,
+    SignedState, SignedVerdict, Verdict, VerdictFault, VerifiedVerdict,
+};
 use relay::Mediator;
-use relay::mediator::{EPOCH_SECONDS, RETENTION_SECONDS};
+use relay::mediator::EPOCH_SECONDS;
 
 /// A mediator with a home of its own, and its clock.
 fn fresh() -> (tempfile::TempDir, Mediator, Clock) {
@@ -52,13 +53,13 @@ fn resigned(agreement: Agreement) -> SignedAgreement {
 }
 
 fn opened(state: &SignedState, verdict: &SignedVerdict) -> Vec<[u8; 32]> {
-    let receipt = verdict.check(state, &mediator_key().id()).unwrap();
-    assert!(receipt.is_some_and(|receipt| receipt.settled.is_some()));
-    let Verdict::Settled(settlement) = &verdict.verdict else {
+    let VerifiedVerdict::Settled { release, receipt } =
+        state.verify_verdict(verdict, &mediator_key().id()).unwrap()
+    else {
         panic!("not settled");
     };
-    let release = settlement.release(state.role.other());
-    bytes(state.open_settled(release).unwrap().narrow)
+    assert!(receipt.settled.is_some());
+    bytes(state.open(&release).unwrap().narrow)
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn what_one_side_has_settled_gives_both_their_answers_from_what_they_kept() {
             signed.agreement.deadline,
         )
         .unwrap();
-    assert!(claimed == Answer::Verdict(verdict.clone()));
+    assert!(claimed == Decision::Verdict(verdict.clone()));
     assert!(SignedVerdict::decode(&verdict.encode()).unwrap() == verdict);
     let encoded = verdict.encode();
     assert!(encoded.len() <= protocol::verdict::VERDICT_BYTES_MAX);
@@ -99,7 +100,7 @@ fn a_settlement_survives_the_mediators_death_right_after_the_answer() {
     let session = signed.agreement.session_id();
     clock.set(signed.agreement.deadline.0 + RETENTION_SECONDS - 1);
     let claimed = again.claim(&id(Role::Responder), &session, signed.agreement.deadline);
-    assert!(claimed.unwrap() == Answer::Verdict(verdict));
+    assert!(claimed.unwrap() == Decision::Verdict(verdict));
 }
 
 fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
@@ -218,17 +219,17 @@ fn after_the_deadline_nothing_is_settled_anew_and_the_mediator_says_so_for_good(
     let (session, deadline) = (signed.agreement.session_id(), signed.agreement.deadline);
     clock.set(deadline.0 - 1);
     let open = settling.claim(&id(Role::Initiator), &session, deadline);
-    assert!(open == Ok(Answer::Open(MediatorTime(deadline.0 - 1))));
+    assert!(open == Ok(Decision::Open(MediatorTime(deadline.0 - 1))));
     clock.set(deadline.0);
     let refused = settling.settle(&id(Role::Initiator), &signed);
     assert_eq!(fault(refused), AgreementFault::DeadlinePast);
-    let Ok(Answer::Verdict(verdict)) = settling.claim(&id(Role::Initiator), &session, deadline)
+    let Ok(Decision::Verdict(verdict)) = settling.claim(&id(Role::Initiator), &session, deadline)
     else {
         panic!("no verdict");
     };
     let state = both[0].disk.state().unwrap();
-    let checked = verdict.check(&state, &mediator_key().id());
-    assert!(checked.is_ok_and(|receipt| receipt.is_none()));
+    let checked = state.verify_verdict(&verdict, &mediator_key().id());
+    assert!(matches!(checked, Ok(VerifiedVerdict::NeverSettled)));
     // A clock put back afterwards does not undo what was said.
     clock.set(START);
     let refused = settling.settle(&id(Role::Responder), &signed);
@@ -340,7 +341,7 @@ fn a_verdict_that_is_not_the_mediators_or_not_about_this_session_is_not_taken() 
     let state = both[0].disk.state().unwrap();
     let mediator = mediator_key().id();
     let verdict = settling.settle(&id(Role::Initiator), &signed).unwrap();
-    let check = |verdict: &SignedVerdict| verdict.check(&state, &mediator).map(|_| ());
+    let check = |verdict: &SignedVerdict| state.verify_verdict(verdict, &mediator).map(drop);
     assert_eq!(check(&verdict), Ok(()));
     let mut altered = verdict.clone();
     altered.signature = Signature::from_bytes([1; 64]);
@@ -455,18 +456,18 @@ impl Settler for Beside<'_> {
         Ok(self.settling.time())
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Answer, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
         Ok(self
             .settling
             .settle(&self.caller, signed)
-            .map(Answer::Verdict)?)
+            .map(Decision::Verdict)?)
     }
 
     async fn claim(
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Answer, SettlerFault> {
+    ) -> Result<Decision, SettlerFault> {
         let answer = self.settling.claim(&self.caller, session, deadline)?;
         self.clock.set(self.settling.time().0 + WINDOW / 8);
         Ok(answer)
@@ -484,7 +485,7 @@ enum End {
 /// What a side comes to from what is on its disk, as after a restart.
 async fn end(side: &Side, settling: &Mediator, clock: &Clock) -> End {
     if let Some(outcome) = &side.done {
-        assert_eq!(bytes(outcome.held.narrow.clone()), answers(side.role));
+        assert_eq!(bytes(outcome.matches.narrow.clone()), answers(side.role));
         return End::Release;
     }
     if let Some(held) = side.disk.opened() {
@@ -505,7 +506,7 @@ async fn end(side: &Side, settling: &Mediator, clock: &Clock) -> End {
     };
     match by_verdict(&state, side.disk.both(), &beside, &patience).await {
         Ok(outcome) => {
-            assert_eq!(bytes(outcome.held.narrow), answers(side.role));
+            assert_eq!(bytes(outcome.matches.narrow), answers(side.role));
             End::Settled
         }
         Err(Cause::NeverSettled) => End::Nothing,

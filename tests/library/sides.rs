@@ -8,12 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use identity::HashedIdentity;
 use pairing::NodeKey;
-use protocol::agreement::{MediatorTime, SignedAgreement};
-use protocol::offer::{Ceilings, Mediator, SettlingWindow};
-use protocol::release::{Held, Release};
-use protocol::session::{Persist, Setup};
 use protocol::{
-    ByClass, Ceiling, Message, Outcome, PreparedTable, Role, Session, SignedState, Step, Terms,
+    ByClass, Ceiling, Ceilings, Matches, Mediator, MediatorTime, Message, Outcome, Persist,
+    PreparedTable, Release, Role, Session, SettlingWindow, Setup, SignedAgreement, SignedState,
+    Step, Terms,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -130,7 +128,7 @@ impl Disk {
         match state {
             Persist::TableUsed => {}
             Persist::Signed(state) => self.signed = Some(encoded(&state)),
-            Persist::Agreed(_, signed) => self.agreed = Some(*signed),
+            Persist::Agreed(_, signed) => self.agreed = Some(signed.into_signed()),
             Persist::PeerReleased(_, release) => self.release = Some(release.encode()),
         }
     }
@@ -140,9 +138,11 @@ impl Disk {
         Some(SignedState::decode(bytes).expect("what was kept decodes"))
     }
 
-    pub fn opened(&self) -> Option<Held> {
+    pub fn opened(&self) -> Option<Matches> {
         let release = Release::decode(self.release.as_deref()?).unwrap();
-        Some(self.state()?.open(&release).unwrap())
+        let state = self.state()?;
+        let release = state.verify_release(&release).unwrap();
+        Some(state.open(&release).unwrap())
     }
 
     /// Both signatures, as far as they are on this disk.

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use pairing::NodeKey;
-use protocol::agreement::MediatorTime;
-use protocol::descriptor::Descriptor;
-use protocol::settling::SettlingKey;
+use protocol::{Descriptor, MediatorTime, SettlingKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 

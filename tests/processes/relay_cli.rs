@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 use pairing::{NodeId, NodeKey};
-use protocol::descriptor::Descriptor;
+use protocol::Descriptor;
 use serde_json::Value;
 
 fn tacit(home: &Path, args: &[&str]) -> Command {

@@ -6,16 +6,16 @@
 use serde::{Deserialize, Serialize};
 
 use identity::{KeyClass, Schema};
-use protocol::descriptor::{Descriptor, InvalidDescriptor};
-use protocol::offer::{Ceilings, Mediator, SettlingWindow, SideCeilings};
-use protocol::{ByClass, CEILING_MAX, Ceiling, Role, Terms};
+use protocol::descriptor::InvalidDescriptor;
+use protocol::limits::{CEILING_MAX, SETTLING_WINDOW_SECONDS};
+use protocol::{
+    ByClass, Ceiling, Ceilings, Descriptor, Mediator, Role, SettlingWindow, SideCeilings, Terms,
+};
 
 /// A schedule's interval in seconds.
 pub const SCHEDULE_S: std::ops::RangeInclusive<u32> = 60..=7 * 86_400;
 /// A budget's window in seconds.
 pub const WINDOW_S: std::ops::RangeInclusive<u32> = 60..=366 * 86_400;
-/// A settling window in seconds.
-pub const SETTLING_WINDOW_S: std::ops::RangeInclusive<u32> = 600..=86_400;
 /// Elements of a budget at most.
 pub const BUDGET_ELEMENTS_MAX: u64 = 1 << 40;
 
@@ -147,7 +147,7 @@ impl Policy {
         if let Some(schedule_s) = self.schedule_s.filter(|s| !SCHEDULE_S.contains(s)) {
             return Err(PolicyFault::Schedule(schedule_s));
         }
-        if !SETTLING_WINDOW_S.contains(&self.settling_window_s) {
+        if !SETTLING_WINDOW_SECONDS.contains(&self.settling_window_s) {
             return Err(PolicyFault::SettlingWindow(self.settling_window_s));
         }
         let Some(text) = &self.mediator else {

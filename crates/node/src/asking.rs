@@ -11,13 +11,9 @@ use jiff::Timestamp;
 use admin::{PeerNumber, Policy, QueryNumber};
 use identity::grade::answer;
 use identity::{Answer, HashedIdentity, KeyClass, ListSizes, Person, Schema};
-use protocol::release::Held;
-use protocol::{ByClass, ListKind};
+use protocol::{ByClass, ListKind, Matches};
 use store::answers::{Answers, Found};
 use store::{Error, Store};
-
-/// Narrow match keys that a person has on average, as a fraction: a ceiling tells about how many people.
-const KEYS_PER_PERSON: (u64, u64) = (31, 10);
 
 /// What one session asks of a peer.
 pub(super) struct Asking {
@@ -82,7 +78,7 @@ pub(super) fn answers(
     policy: &Policy,
     schema: Schema,
     (asked, wide): (&HashSet<HashedIdentity>, bool),
-    held: &Held,
+    held: &Matches,
 ) -> Result<Vec<(Option<QueryNumber>, Answers)>, Error> {
     let matched: HashSet<HashedIdentity> = held
         .iter()
@@ -97,7 +93,7 @@ pub(super) fn answers(
         matched,
         sizes: ListSizes {
             requested: info.as_ref().map_or(0, |info| info.people),
-            held: u64::from(policy.narrow.peer.held) * KEYS_PER_PERSON.1 / KEYS_PER_PERSON.0,
+            held: protocol::ceiling::people_within(policy.narrow.peer.held),
         },
         classes,
     };

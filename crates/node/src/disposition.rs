@@ -9,15 +9,16 @@ use jiff::SignedDuration;
 
 use super::Cause;
 use admin::{Blame, Outcome};
-use protocol::agreement::SignedAgreement;
-use protocol::offer::Mediator;
-use protocol::session::Standing;
-use protocol::verdict::SignedVerdict;
-use protocol::{self, AbortReason, PeerMisbehaved, Role, SignedState};
+use protocol::limits::FORGOTTEN_AFTER_SECONDS;
+use protocol::{
+    self, AbortReason, Mediator, PeerMisbehaved, Role, SignedAgreement, SignedState, SignedVerdict,
+    Standing,
+};
 
 /// How long after a session's start a mediator still knows what it settled, at most: it keeps that for 30
 /// days after a deadline, which is at most a day after the start; and days for clocks that differ.
-const SETTLED_KEPT: SignedDuration = SignedDuration::from_hours(33 * 24);
+const FORGOTTEN_AFTER: SignedDuration =
+    SignedDuration::from_secs(FORGOTTEN_AFTER_SECONDS.cast_signed());
 
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +174,7 @@ impl Recourse {
     /// Of a session that began this long ago.
     pub fn after(age: SignedDuration, mediated: bool) -> Self {
         match Self::now(mediated) {
-            Self::Mediator if age > SETTLED_KEPT => Self::MediatorForgot,
+            Self::Mediator if age > FORGOTTEN_AFTER => Self::MediatorForgot,
             recourse => recourse,
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use admin::{ApprovalNumber, PeerNumber};
 use identity::Schema;
 use pairing::NodeId;
-use protocol::session::Progress;
+use protocol::Progress;
 use store::{self, Store};
 
 /// What a node does about a peer at this moment.

@@ -27,12 +27,11 @@ use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep, timeout};
 
 use disposition::{Next, Recourse};
-use protocol::agreement::MediatorTime;
-use protocol::message::{AbortReason, Message};
-use protocol::release::Receipt;
-use protocol::session::{Outcome, Persist, Progress, Session, Standing, Step};
-use protocol::settling::WINDOW_SECONDS_MAX;
-use protocol::verdict::{Refusal, SignedVerdict, VerdictFault};
+use protocol::limits::WINDOW_SECONDS_MAX;
+use protocol::{
+    AbortReason, MediatorTime, Message, Outcome, Persist, Progress, Receipt, Refusal, Session,
+    SignedVerdict, Standing, Step, VerdictFault,
+};
 use settle::{NoSettler, Settler, SettlerFault};
 use transport::{self, Channel, Direction, Readiness};
 

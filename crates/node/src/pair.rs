@@ -28,8 +28,7 @@ use super::settings::Settings;
 use admin::{ApprovalNumber, Outcome as Kept, Peer, PeerEntry, PeerNumber, TableNumber};
 use course::{Reached, YIELDED};
 use ending::Ran;
-use protocol::Role;
-use protocol::message::{AbortReason, Message};
+use protocol::{AbortReason, Message, Role};
 use setup::{Begun, Trouble, begin, can_call, dial, left_by_the_last, prepare, stock};
 use transport::Channel;
 

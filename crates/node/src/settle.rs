@@ -13,10 +13,10 @@ pub use at_relay::AtRelay;
 
 use super::{Cause, Patience};
 use pairing::NodeId;
-use protocol::agreement::{AgreementFault, MediatorTime, SignedAgreement};
-use protocol::session::Outcome;
-use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict};
-use protocol::{SessionId, SignedState};
+use protocol::{
+    AgreementFault, Decision, MediatorTime, Outcome, Refusal, SessionId, SignedAgreement,
+    SignedState, SignedVerdict, VerifiedVerdict,
+};
 
 /// Asks the mediator on behalf of this node.
 pub trait Settler: Sync {
@@ -31,13 +31,13 @@ pub trait Settler: Sync {
     fn settle(
         &self,
         signed: &SignedAgreement,
-    ) -> impl Future<Output = Result<Answer, SettlerFault>> + Send;
+    ) -> impl Future<Output = Result<Decision, SettlerFault>> + Send;
 
     fn claim(
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> impl Future<Output = Result<Answer, SettlerFault>> + Send;
+    ) -> impl Future<Output = Result<Decision, SettlerFault>> + Send;
 }
 
 /// Why the mediator gave no answer.
@@ -76,12 +76,12 @@ pub async fn by_verdict(
             }
         };
         match answer {
-            Ok(Answer::Verdict(verdict)) => return take(state, &verdict, settler.mediator()),
+            Ok(Decision::Verdict(verdict)) => return take(state, &verdict, settler.mediator()),
             // Too late to settle; perhaps the peer has, and if not the mediator will say so.
             Err(SettlerFault::Refused(Refusal::Agreement(AgreementFault::DeadlinePast))) => {
                 agreed = None;
             }
-            Ok(Answer::Open(_))
+            Ok(Decision::Open(_))
             | Err(SettlerFault::Refused(Refusal::NotKept) | SettlerFault::Channel(_)) => {
                 sleep(patience.claim).await;
             }
@@ -100,7 +100,7 @@ pub(super) async fn settled(
     loop {
         sleep(pause).await;
         let answer = settler.claim(&state.session, state.agreement.deadline);
-        if let Ok(Answer::Verdict(verdict)) = answer.await {
+        if let Ok(Decision::Verdict(verdict)) = answer.await {
             match take(state, &verdict, settler.mediator()) {
                 Err(Cause::MediatorMisbehaved { .. }) => {}
                 ended => return ended,
@@ -111,24 +111,18 @@ pub(super) async fn settled(
 
 /// Checks a verdict and opens what it gives.
 fn take(state: &SignedState, verdict: &SignedVerdict, mediator: NodeId) -> Result<Outcome, Cause> {
-    let checked = verdict.check(state, &mediator);
+    let checked = state.verify_verdict(verdict, &mediator);
     let checked = checked.map_err(|fault| Cause::MediatorMisbehaved {
         fault,
         verdict: Box::new(verdict.clone()),
     });
-    let Some(receipt) = checked? else {
+    let VerifiedVerdict::Settled { release, receipt } = checked? else {
         return Err(Cause::NeverSettled);
     };
-    let Verdict::Settled(settlement) = &verdict.verdict else {
-        return Err(Cause::NeverSettled);
-    };
-    let held = state
-        .open_settled(settlement.release(state.role.other()))
-        .map_err(protocol::Error::from)?;
     Ok(Outcome {
         session: state.session,
-        held,
-        receipt,
+        matches: state.open(&release).map_err(protocol::Error::from)?,
+        receipt: *receipt,
     })
 }
 
@@ -145,11 +139,11 @@ impl Settler for NoSettler {
         match *self {}
     }
 
-    async fn settle(&self, _: &SignedAgreement) -> Result<Answer, SettlerFault> {
+    async fn settle(&self, _: &SignedAgreement) -> Result<Decision, SettlerFault> {
         match *self {}
     }
 
-    async fn claim(&self, _: &SessionId, _: MediatorTime) -> Result<Answer, SettlerFault> {
+    async fn claim(&self, _: &SessionId, _: MediatorTime) -> Result<Decision, SettlerFault> {
         match *self {}
     }
 }

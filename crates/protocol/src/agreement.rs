@@ -4,68 +4,63 @@
 //! mediator, the deadline, both commitments with their proofs, and a hash of everything that was
 //! asked and answered. Two signatures under it are what a mediator settles on, and with the two
 //! releases they are the receipt. Nodes run [`Agreement::check`] before they sign and
-//! [`SignedAgreement::check`] before they release; the mediator runs the latter before it settles.
+//! [`SignedAgreement::verify`] before they release; the mediator runs the latter before it settles.
 //! `docs/protocol.md` §8.
 
-use super::commitment::{Commitment, Committer};
-use super::offer::session_id;
-use super::requester::{TranscriptDigests, Transcripts};
-use super::{ByClass, Role, SessionId};
+use element::ByClass;
 use pairing::{NodeId, Signature};
 use sealing::Reader;
+
+use crate::commitment::{Commitment, Committer};
+use crate::error::AgreementFault;
+use crate::mediator::MediatorTime;
+use crate::role::Role;
+use crate::session_id::{SessionId, session_id};
+use crate::transcript::{TranscriptDigests, Transcripts};
 
 /// Bytes of an Agreement message: deadline and signature.
 pub const AGREEMENT_BYTES: usize = 8 + 64;
 
-/// Seconds since 1970 by the mediator's clock; 0 in an agreement without a mediator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MediatorTime(pub u64);
-
 /// What both sides sign.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Agreement {
+    /// SHA-256 of the Offer.
     pub offer_digest: [u8; 32],
+    /// SHA-256 of the Answer.
     pub answer_digest: [u8; 32],
+    /// Who sent the Offer.
     pub initiator: NodeId,
+    /// Who sent the Answer.
     pub responder: NodeId,
     /// M.
     pub mediator: [u8; 32],
+    /// Until when the mediator settles; 0 without one.
     pub deadline: MediatorTime,
+    /// What the initiator is bound to.
     pub initiator_commitment: Commitment,
+    /// What the responder is bound to.
     pub responder_commitment: Commitment,
+    /// Hashes over all that was asked and answered.
     pub transcripts: Transcripts,
 }
 
-/// An agreement with both signatures.
+/// An agreement with two signatures that nobody has checked: from a peer, a caller or the disk.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedAgreement {
+    /// The text.
     pub agreement: Agreement,
+    /// By the initiator, if it holds.
     pub initiator_signature: Signature,
+    /// By the responder, if it holds.
     pub responder_signature: Signature,
 }
 
-/// Why an agreement does not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AgreementFault {
-    #[error("the text is not an agreement")]
-    Malformed,
-    #[error("it names one id as both sides")]
-    OneIdTwice,
-    #[error("it names another mediator")]
-    OtherMediator,
-    #[error("both sides have the same release point or a key in common")]
-    KeyShared,
-    #[error("the proofs of the {0:?}'s commitment are for another session, or wrong")]
-    NotProven(Role),
-    #[error("the {0:?}'s signature is not under this text")]
-    Signature(Role),
-    #[error("the one who asks is neither side")]
-    NotAParty,
-    #[error("its deadline is past")]
-    DeadlinePast,
-    #[error("its deadline is further away than any settling window")]
-    DeadlineTooFar,
-}
+/// A doubly signed agreement that has passed the whole check; only [`SignedAgreement::verify`] gives one.
+///
+/// What stands under M, the caller and the time it was checked for. Nothing is released or settled
+/// without one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifiedAgreement(SignedAgreement);
 
 impl Agreement {
     /// The canonical encoding that is signed: label first.
@@ -158,6 +153,7 @@ impl Agreement {
         )
     }
 
+    /// The node in `role`.
     pub fn party(&self, role: Role) -> &NodeId {
         match role {
             Role::Initiator => &self.initiator,
@@ -165,6 +161,7 @@ impl Agreement {
         }
     }
 
+    /// What the side in `role` is bound to.
     pub fn commitment(&self, role: Role) -> &Commitment {
         match role {
             Role::Initiator => &self.initiator_commitment,
@@ -184,6 +181,8 @@ impl Agreement {
         if self.mediator != *mediator {
             return Err(AgreementFault::OtherMediator);
         }
+        // A side that repeats a point of the other knows no logarithm of its own: what opens one
+        // side's tables would open the other's.
         let theirs: Vec<_> = self.responder_commitment.keys().collect();
         if self
             .initiator_commitment
@@ -192,8 +191,9 @@ impl Agreement {
         {
             return Err(AgreementFault::KeyShared);
         }
+        // Recomputed from the text, so that proofs made for another session do not verify.
         let session = self.session_id();
-        for role in [Role::Initiator, Role::Responder] {
+        for role in Role::BOTH {
             let committer = Committer {
                 session: &session,
                 role,
@@ -226,16 +226,17 @@ impl Agreement {
 impl SignedAgreement {
     /// The whole check that stands before any release: of a node's own, or of a mediator's.
     ///
-    /// `caller` is who asks for it. `now` is the mediator's time; `None` where there is no mediator.
+    /// `caller` is who asks for it. `now` is the mediator's time; `None` where there is no mediator,
+    /// and for an initiator, which releases only after the responder has.
     ///
     /// # Errors
-    /// The first fault found.
-    pub fn check(
+    /// The first fault found, in the order of `docs/protocol.md` §8, *The check*.
+    pub fn verify(
         &self,
         mediator: &[u8; 32],
         caller: &NodeId,
         now: Option<MediatorTime>,
-    ) -> Result<(), AgreementFault> {
+    ) -> Result<VerifiedAgreement, AgreementFault> {
         self.agreement.check(mediator)?;
         self.agreement
             .check_signature(Role::Initiator, &self.initiator_signature)?;
@@ -244,21 +245,51 @@ impl SignedAgreement {
         if *caller != self.agreement.initiator && *caller != self.agreement.responder {
             return Err(AgreementFault::NotAParty);
         }
-        match now {
-            Some(now) if now >= self.agreement.deadline => Err(AgreementFault::DeadlinePast),
-            _ => Ok(()),
+        let verified = VerifiedAgreement(self.clone());
+        if let Some(now) = now {
+            verified.check_open_at(now)?;
         }
+        Ok(verified)
+    }
+}
+
+impl VerifiedAgreement {
+    /// The text and both signatures, to be kept or shown.
+    pub fn signed(&self) -> &SignedAgreement {
+        &self.0
+    }
+
+    /// The same, given up.
+    pub fn into_signed(self) -> SignedAgreement {
+        self.0
+    }
+
+    /// The text.
+    pub fn agreement(&self) -> &Agreement {
+        &self.0.agreement
+    }
+
+    /// Checks that the mediator could still settle at `now`, by its own clock.
+    ///
+    /// # Errors
+    /// [`AgreementFault::DeadlinePast`].
+    pub fn check_open_at(&self, now: MediatorTime) -> Result<(), AgreementFault> {
+        if now >= self.0.agreement.deadline {
+            return Err(AgreementFault::DeadlinePast);
+        }
+        Ok(())
     }
 }
 
 /// The Agreement message: deadline (8 bytes) and signature (64).
-pub(super) fn encode_message(deadline: MediatorTime, signature: &Signature) -> Vec<u8> {
+pub(crate) fn encode_message(deadline: MediatorTime, signature: &Signature) -> Vec<u8> {
     let mut out = deadline.0.to_be_bytes().to_vec();
     out.extend_from_slice(signature.as_bytes());
     out
 }
 
-pub(super) fn decode_message(bytes: &[u8]) -> Option<(MediatorTime, Signature)> {
+/// Reads what [`encode_message`] writes and nothing else.
+pub(crate) fn decode_message(bytes: &[u8]) -> Option<(MediatorTime, Signature)> {
     let mut reader = Reader::new(bytes);
     let deadline = MediatorTime(reader.u64()?);
     let signature = Signature::from_bytes(reader.array()?);

@@ -3,13 +3,17 @@
 //! Layout: s·G (32 bytes), proof of s (64), then for each key class k·G (32), proof of k (64),
 //! SHA-256 of the sealed table (32) and its length (8). `docs/protocol.md` §5.3.
 
-use super::table::{PreparedTable, SealedTable};
-use super::{ByClass, Ceiling, PeerMisbehaved, Role, SessionId, class_byte};
-use element::KeyClass;
+use element::{ByClass, KeyClass, class_byte};
 use oprf::{Proof, PublicKey, proof};
 use pairing::NodeId;
 use rand_core::CryptoRng;
 use sealing::Reader;
+
+use crate::ceiling::Ceiling;
+use crate::error::PeerMisbehaved;
+use crate::role::Role;
+use crate::session_id::SessionId;
+use crate::table::{PreparedTable, SealedTable};
 
 /// What one side commits to.
 #[derive(Clone, PartialEq, Eq)]
@@ -148,7 +152,7 @@ impl Commitment {
     }
 
     /// s·G and every k·G.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8; 32]> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8; 32]> {
         std::iter::once(self.release.encoded())
             .chain(self.classes.iter().map(|(_, class)| class.key.encoded()))
     }

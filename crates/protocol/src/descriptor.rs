@@ -11,17 +11,11 @@ use std::str::FromStr;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Hrp};
 
-use super::agreement::MediatorTime;
-use super::offer::{Mediator, SettlingPoint};
-use super::settling::WINDOW_SECONDS_MAX;
 use pairing::{NodeId, NodeKey, Signature};
 use sealing::Reader;
 
-/// Bytes of an address in a descriptor: host:port, a host name has at most 253.
-pub const ADDRESS_BYTES_MAX: usize = 260;
-
-/// Longest epoch of a settling key, in seconds: 31 days.
-pub const EPOCH_SECONDS_MAX: u64 = 31 * 86_400;
+use crate::limits::{ADDRESS_BYTES_MAX, EPOCH_SECONDS_MAX, WINDOW_SECONDS_MAX};
+use crate::mediator::{Mediator, MediatorTime, SettlingPoint};
 
 /// A mediator, its settling point for one epoch, and where it is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +182,7 @@ const HRP: Hrp = Hrp::parse_unchecked("tacitm");
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settling::SettlingKey;
+    use crate::settling_key::SettlingKey;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 

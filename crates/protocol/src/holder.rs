@@ -1,12 +1,15 @@
 //! The holder's end of one leg and key class: evaluates exactly as many elements as agreed, then
 //! sends its sealed table.
 
-use super::message::{BlindedChunk, EvaluatedChunk, TableChunk};
-use super::requester::{BLINDED, Leg, Transcript, TranscriptDigests};
-use super::table::{PreparedClass, SealedTable};
-use super::{Ceiling, PeerMisbehaved};
 use oprf::{self, SecretKey};
 use rand_core::CryptoRng;
+
+use crate::ceiling::Ceiling;
+use crate::error::PeerMisbehaved;
+use crate::leg::{BLINDED, Leg};
+use crate::message::{BlindedChunk, EvaluatedChunk, TableChunk};
+use crate::table::{PreparedClass, SealedTable};
+use crate::transcript::{Transcript, TranscriptDigests};
 
 /// A holder that still has elements to evaluate or table chunks to send.
 pub struct Holder {
@@ -22,7 +25,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    pub(super) fn new(leg: Leg, prepared: PreparedClass, requests: Ceiling) -> Self {
+    pub(crate) fn new(leg: Leg, prepared: PreparedClass, requests: Ceiling) -> Self {
         Self {
             leg,
             key: prepared.key,
@@ -88,7 +91,7 @@ impl Holder {
     }
 
     /// The next chunk of the sealed table. Call it only when the peer's last blinded chunk of every class has arrived.
-    pub(super) fn next_table_chunk(&mut self) -> Option<TableChunk> {
+    pub(crate) fn next_table_chunk(&mut self) -> Option<TableChunk> {
         let sealed = self.sealed.chunk(self.sent_table_chunks)?.to_vec();
         let index = self.sent_table_chunks as u32;
         self.sent_table_chunks += 1;

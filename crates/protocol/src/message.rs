@@ -10,39 +10,75 @@ use element::KeyClass;
 /// One message between two nodes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
+    /// The initiator's terms, 512 bytes; the first message.
     Offer(Vec<u8>),
+    /// The responder's terms, in the same layout.
     Answer(Vec<u8>),
+    /// The keys and tables that a side is bound to, 232 bytes, with the wide class 368.
     Commitment(Vec<u8>),
+    /// What a requester asks.
     Blinded(BlindedChunk),
+    /// What a holder answers.
     Evaluated(EvaluatedChunk),
+    /// A piece of a holder's sealed table.
     Table(TableChunk),
+    /// Deadline and signature under the agreement's text, 72 bytes.
     Agreement(Vec<u8>),
+    /// What opens the sender's tables, 96 bytes.
     Release(Vec<u8>),
+    /// The sender has ended the session; nothing follows.
     Abort(AbortReason),
 }
 
-/// Requester to holder: blinded elements, 32 bytes each, at most [`CHUNK_ELEMENTS_MAX`](super::CHUNK_ELEMENTS_MAX).
+impl Message {
+    /// What errors call the message.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Offer(_) => "an offer",
+            Self::Answer(_) => "an answer",
+            Self::Commitment(_) => "a commitment",
+            Self::Blinded(_) => "a blinded chunk",
+            Self::Evaluated(_) => "an evaluated chunk",
+            Self::Table(_) => "a table chunk",
+            Self::Agreement(_) => "an agreement",
+            Self::Release(_) => "a release",
+            Self::Abort(_) => "an abort",
+        }
+    }
+}
+
+/// Requester to holder: blinded elements, 32 bytes each, at most [`CHUNK_ELEMENTS_MAX`](crate::limits::CHUNK_ELEMENTS_MAX).
 #[derive(Clone, PartialEq, Eq)]
 pub struct BlindedChunk {
+    /// The class of the leg.
     pub class: KeyClass,
+    /// Counts the chunks of the leg from 0.
     pub index: u32,
+    /// Encoded points, one after the other.
     pub elements: Vec<u8>,
 }
 
 /// Holder to requester: the evaluations of one blinded chunk, 32 bytes each, and their 64-byte proof.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EvaluatedChunk {
+    /// The class of the leg.
     pub class: KeyClass,
+    /// Counts the chunks of the leg from 0.
     pub index: u32,
+    /// Encoded points, one after the other, in the order of the blinded chunk.
     pub elements: Vec<u8>,
+    /// One proof for the whole chunk.
     pub proof: Vec<u8>,
 }
 
 /// Holder to requester: one sealed chunk of the holder's table.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TableChunk {
+    /// The class of the leg.
     pub class: KeyClass,
+    /// Counts the chunks of the leg from 0.
     pub index: u32,
+    /// Ciphertext and the 16 bytes of its seal.
     pub sealed: Vec<u8>,
 }
 
@@ -59,4 +95,16 @@ pub enum AbortReason {
     Failed,
     /// The sender takes part in no session now: it is busy, not ready, or its policy has none.
     NotNow,
+}
+
+impl std::fmt::Display for AbortReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Misbehaved => "it says that this side broke the protocol",
+            Self::Stalled => "it says that this side made no progress",
+            Self::Cancelled => "it was stopped there",
+            Self::Failed => "it failed by itself",
+            Self::NotNow => "it takes part in no session now",
+        })
+    }
 }

@@ -1,36 +1,21 @@
 //! The requester's end of one leg and key class: asks for a padded list, checks and unblinds the
 //! answers, takes in the sealed table. It can compare nothing until the table opens.
 
-use super::message::{BlindedChunk, EvaluatedChunk, TableChunk};
-use super::table::{SealedTable, above_ceiling, padded};
-use super::{ByClass, class_byte};
-use super::{CHUNK_ELEMENTS_MAX, Ceiling, Error, ListKind, PeerMisbehaved, Role, SessionId};
-use element::{HashedIdentity, KeyClass};
+use std::collections::VecDeque;
+
+use element::{HashedIdentity, KeyClass, ListKind};
 use oprf::{self, HolderKey, InFlight, Proof, PublicKey, Tag};
 use rand::seq::SliceRandom;
 use rand_core::{CryptoRng, SeedableRng};
 use ring::digest::{Context, SHA256};
-use std::collections::VecDeque;
 
-/// Which leg and class a chunk belongs to: goes into every proof over evaluations.
-#[derive(Clone, Copy)]
-pub struct Leg {
-    pub session: SessionId,
-    /// The role of the side that holds, and proves.
-    pub holder: Role,
-    pub class: KeyClass,
-}
-
-impl Leg {
-    /// session id ‖ role ‖ class ‖ chunk index.
-    pub(super) fn context(&self, chunk: u32) -> Vec<u8> {
-        let mut context = self.session.0.to_vec();
-        context.push(self.holder.byte());
-        context.push(class_byte(self.class));
-        context.extend_from_slice(&chunk.to_be_bytes());
-        context
-    }
-}
+use crate::ceiling::Ceiling;
+use crate::error::{Error, PeerMisbehaved};
+use crate::leg::{EVALUATIONS, Leg};
+use crate::limits::CHUNK_ELEMENTS_MAX;
+use crate::message::{BlindedChunk, EvaluatedChunk, TableChunk};
+use crate::table::{SealedTable, above_ceiling, padded};
+use crate::transcript::{Transcript, TranscriptDigests};
 
 /// The requested identities of one class, padded to the ceiling, in random order.
 pub struct Request {
@@ -77,11 +62,11 @@ pub struct Requester {
 /// A requester's end after the last answer and the whole table: nothing left to do but open it.
 pub struct Asked {
     /// The tags of `inputs`, in their order.
-    pub(super) inputs: Vec<HashedIdentity>,
-    pub(super) tags: Vec<Tag>,
-    pub(super) sealed: SealedTable,
-    pub(super) table_ceiling: Ceiling,
-    pub(super) transcript: TranscriptDigests,
+    pub(crate) inputs: Vec<HashedIdentity>,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) sealed: SealedTable,
+    pub(crate) table_ceiling: Ceiling,
+    pub(crate) transcript: TranscriptDigests,
 }
 
 /// What the requester was promised by the holder's commitment and the terms.
@@ -248,7 +233,9 @@ impl Requester {
         }
         self.table.extend_from_slice(&chunk.sealed);
         self.table_hash.update(&chunk.sealed);
-        if self.table_complete() && finish(self.table_hash.clone()) != self.table_digest {
+        if self.table_complete()
+            && self.table_hash.clone().finish().as_ref() != self.table_digest.as_slice()
+        {
             return Err(PeerMisbehaved::TableDigestDiffers);
         }
         Ok(())
@@ -271,65 +258,4 @@ impl Requester {
     }
 }
 
-/// Running hashes over a leg: each chunk as index ‖ length ‖ raw bytes.
-pub(super) struct Transcript {
-    blinded: Context,
-    evaluated: Context,
-}
-
-/// SHA-256 over all blinded chunks, and over all evaluations with their proofs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TranscriptDigests {
-    pub blinded: [u8; 32],
-    pub evaluated: [u8; 32],
-}
-
-/// The transcripts of both legs of a session, by the role of the requester.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Transcripts {
-    pub initiator_asks: ByClass<TranscriptDigests>,
-    pub responder_asks: ByClass<TranscriptDigests>,
-}
-
-impl Transcript {
-    pub(super) fn new() -> Self {
-        Self {
-            blinded: Context::new(&SHA256),
-            evaluated: Context::new(&SHA256),
-        }
-    }
-
-    pub(super) fn blinded(&mut self, index: u32, elements: &[u8]) {
-        update(&mut self.blinded, index, &[elements]);
-    }
-
-    pub(super) fn evaluated(&mut self, index: u32, elements: &[u8], proof: &[u8]) {
-        update(&mut self.evaluated, index, &[elements, proof]);
-    }
-
-    pub(super) fn digests(self) -> TranscriptDigests {
-        TranscriptDigests {
-            blinded: finish(self.blinded),
-            evaluated: finish(self.evaluated),
-        }
-    }
-}
-
-pub(super) const EVALUATIONS: &str = "the evaluated elements";
-pub(super) const BLINDED: &str = "the blinded elements";
 const TABLE: &str = "the sealed table";
-
-fn update(hash: &mut Context, index: u32, parts: &[&[u8]]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    hash.update(&index.to_be_bytes());
-    hash.update(&(length as u32).to_be_bytes());
-    for part in parts {
-        hash.update(part);
-    }
-}
-
-fn finish(hash: Context) -> [u8; 32] {
-    let mut out = [0u8; 32];
-    out.copy_from_slice(hash.finish().as_ref());
-    out
-}

@@ -7,174 +7,65 @@
 //! the next `advance`.
 
 mod legs;
+mod local;
+mod output;
 mod signing;
+mod state;
+mod step;
 
-use super::agreement::{MediatorTime, SignedAgreement};
-use super::commitment::{Commitment, Committer};
-use super::offer::{Offer, session_id, sha256};
-use super::release::{Held, Receipt, Release};
-use super::requester::Request;
-use super::table::PreparedTable;
-use super::{
-    ByClass, CHUNKS_IN_FLIGHT_MAX, Error, Message, PeerMisbehaved, Role, SessionId, SignedState,
-    Terms,
-};
-use element::HashedIdentity;
-use legs::{Legs, Unsigned};
-use pairing::{NodeId, NodeKey, Signature};
-use rand_core::CryptoRng;
-use signing::{Signed, bad_deadline, decode_agreement, open};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use element::{ByClass, HashedIdentity};
+use pairing::{NodeId, NodeKey};
+use rand_core::CryptoRng;
+
+use crate::commitment::Commitment;
+use crate::digest::sha256;
+use crate::error::{Error, PeerMisbehaved};
+use crate::limits::CHUNKS_IN_FLIGHT_MAX;
+use crate::mediator::MediatorTime;
+use crate::message::Message;
+use crate::offer::Offer;
+use crate::receipt::Receipt;
+use crate::release::VerifiedRelease;
+use crate::requester::Request;
+use crate::role::Role;
+use crate::session_id::session_id;
+use crate::signed::SignedState;
+use crate::table::PreparedTable;
+use crate::terms::Terms;
+use legs::Legs;
+use local::{Bound, LocalSide, Prepared};
+use output::Output;
+use signing::Signing;
+use state::{Agreed, Committed, State};
+
+pub use step::{Outcome, Persist, Progress, Standing, Step};
+
 /// What one side brings to a session.
 pub struct Setup {
+    /// Who begins.
     pub role: Role,
+    /// Signs the agreement.
     pub key: Arc<NodeKey>,
+    /// Who must be at the other end.
     pub peer: NodeId,
+    /// What the peer must have set alike.
     pub terms: Terms,
     /// Requested identities; those that coincide are folded.
     pub requested: ByClass<Vec<HashedIdentity>>,
+    /// Prepared under the same mediator, ceilings and key classes as the terms name.
     pub table: PreparedTable,
-}
-
-/// What the caller does next.
-#[must_use]
-pub enum Step {
-    Send(Message),
-    /// Keep this durably before anything that comes after it.
-    Persist(Persist),
-    /// Ask the mediator for its time and hand it to [`Session::time`].
-    AskTime,
-    /// Nothing can be done before the peer's next message.
-    Wait,
-    /// Both sides have their answers; the session is over.
-    Done(Box<Outcome>),
-}
-
-/// What must be on disk before the next message leaves.
-pub enum Persist {
-    /// The prepared table is spent: it must never serve again.
-    TableUsed,
-    /// This side is about to sign.
-    Signed(Arc<SignedState>),
-    /// Both signatures are here: what the mediator settles on.
-    Agreed(SessionId, Box<SignedAgreement>),
-    /// The peer's release has come, and opens its tables.
-    PeerReleased(SessionId, Box<Release>),
-}
-
-/// What a session gives.
-pub struct Outcome {
-    pub session: SessionId,
-    /// The requested identities that the peer holds.
-    pub held: Held,
-    pub receipt: Receipt,
-}
-
-impl std::fmt::Debug for Outcome {
-    /// Names the session, and nothing of what was found.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outcome")
-            .field("session", &self.session)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How far this side has bound itself: what an interrupted session means for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// Nothing is signed: the session can simply be run again, with a fresh table.
-    Unsigned,
-    /// This side has signed: the peer, with the mediator's help, may still learn its answers.
-    Signed,
-    /// This side has released: the peer has its answers, or can have them.
-    Released,
-}
-
-/// Elements done and to be done while the lists are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Own elements answered and checked.
-    pub answered: usize,
-    pub to_answer: usize,
-    /// The peer's elements evaluated.
-    pub evaluated: usize,
-    pub to_evaluate: usize,
 }
 
 /// One side of one session.
 pub struct Session {
-    own: Own,
+    own: LocalSide,
     state: State,
-    outbox: VecDeque<Step>,
+    out: Output,
     inbox: VecDeque<Message>,
-    standing: Standing,
-    signed: Option<Arc<SignedState>>,
-    receipt: Option<Receipt>,
     progress: Progress,
-}
-
-/// What stays the same throughout.
-struct Own {
-    role: Role,
-    key: Arc<NodeKey>,
-    id: NodeId,
-    peer: NodeId,
-    terms: Terms,
-}
-
-/// Named for what it waits for.
-enum State {
-    AwaitAnswer {
-        prepared: Prepared,
-        offer: Vec<u8>,
-    },
-    AwaitOffer {
-        prepared: Prepared,
-    },
-    AwaitCommitment(Box<Committed>),
-    Asking(Box<Legs>),
-    AwaitInitiatorSignature(Box<Unsigned>),
-    AwaitTimeToPropose(Box<Unsigned>),
-    AwaitTimeToSign {
-        unsigned: Box<Unsigned>,
-        deadline: MediatorTime,
-        signature: Signature,
-    },
-    AwaitResponderSignature(Box<Signed>),
-    AwaitTimeToRelease(Box<Signed>),
-    AwaitRelease {
-        signed: Box<Signed>,
-        released: bool,
-    },
-    Opening {
-        signed: Box<Signed>,
-        release: Release,
-    },
-    /// The terms differ; said once what was queued before has left.
-    Differing(Error),
-    Over,
-}
-
-/// The lists of this side, ready to be asked and to answer.
-struct Prepared {
-    requests: ByClass<Request>,
-    table: PreparedTable,
-}
-
-/// Both offers are known and agree; this side has committed.
-struct Committed {
-    prepared: Prepared,
-    bound: Bound,
-}
-
-/// What names the session and this side's commitment in it.
-struct Bound {
-    session: SessionId,
-    offer_digest: [u8; 32],
-    answer_digest: [u8; 32],
-    commitment: Commitment,
 }
 
 impl Session {
@@ -208,7 +99,7 @@ impl Session {
                 Request::new(class, list, ceilings.of(role).requested, rng)
             })?;
         let prepared = Prepared { requests, table };
-        let own = Own {
+        let own = LocalSide {
             role,
             id: key.id(),
             key,
@@ -227,11 +118,11 @@ impl Session {
             to_evaluate: total(role.other()),
             ..Progress::default()
         };
-        let mut outbox = VecDeque::new();
+        let mut out = Output::new();
         let state = match role {
             Role::Initiator => {
                 let offer = Offer::new(own.terms.clone(), rng).encode();
-                outbox.push_back(Step::Send(Message::Offer(offer.clone())));
+                out.send(Message::Offer(offer.clone()));
                 State::AwaitAnswer { prepared, offer }
             }
             Role::Responder => State::AwaitOffer { prepared },
@@ -239,11 +130,8 @@ impl Session {
         Ok(Self {
             own,
             state,
-            outbox,
+            out,
             inbox: VecDeque::new(),
-            standing: Standing::Unsigned,
-            signed: None,
-            receipt: None,
             progress,
         })
     }
@@ -274,10 +162,10 @@ impl Session {
     /// The peer said why it ended the session, or its last message was a cheat.
     pub fn wind_up(&mut self, rng: &mut impl CryptoRng) -> Result<Option<Outcome>, Error> {
         let result = self.take_last_messages(rng);
-        self.outbox.clear();
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Opening { signed, release } if result.is_ok() => {
-                open(*signed, &release).map(Some)
+        self.out.clear();
+        match self.take_state() {
+            State::Opening { agreed, release } if result.is_ok() => {
+                open(*agreed, &release).map(Some)
             }
             _ => result.map(|()| None),
         }
@@ -288,24 +176,30 @@ impl Session {
     /// # Errors
     /// Too little of the settling window is left, or the peer's deadline is out of range.
     pub fn time(&mut self, now: MediatorTime, rng: &mut impl CryptoRng) -> Result<(), Error> {
-        let result = self.with_time(now, rng);
+        let state = self.take_state();
+        let result = self
+            .signing()
+            .with_time(state, now, rng)
+            .map(|state| self.state = state);
         self.over_on_error(result)
     }
 
+    /// How far this side has bound itself by what was taken out to be sent.
     pub fn standing(&self) -> Standing {
-        self.standing
+        self.out.standing
     }
 
     /// What this side kept when it signed; the mediator's word or the peer's release can still open it.
     pub fn signed(&self) -> Option<&Arc<SignedState>> {
-        self.signed.as_ref()
+        self.out.signed.as_ref()
     }
 
     /// The agreement and releases so far, also after an error: evidence of what the peer is bound to.
     pub fn receipt(&self) -> Option<&Receipt> {
-        self.receipt.as_ref()
+        self.out.receipt.as_ref()
     }
 
+    /// How far both legs have come.
     pub fn progress(&self) -> Progress {
         self.progress
     }
@@ -313,10 +207,22 @@ impl Session {
     fn over_on_error<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if result.is_err() {
             self.state = State::Over;
-            self.outbox.clear();
+            self.out.clear();
             self.inbox.clear();
         }
         result
+    }
+
+    /// Takes the state out; what does not put one back leaves the session over.
+    fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Over)
+    }
+
+    fn signing(&mut self) -> Signing<'_> {
+        Signing {
+            own: &self.own,
+            out: &mut self.out,
+        }
     }
 
     fn accept(&mut self, message: Message) -> Result<(), Error> {
@@ -325,19 +231,19 @@ impl Session {
             // What this side came to stands, whatever comes now.
             (State::Differing(_) | State::Opening { .. }, _) => Ok(()),
             (State::Asking(legs), Message::Table(chunk)) => Ok(legs.take_table(chunk)?),
-            (state, Message::Table(_)) => Err(out_of_order(state.awaits(), "a table chunk")),
+            (state, Message::Table(_)) => Err(Error::out_of_order(state.awaits(), "a table chunk")),
             (state, message) => {
                 if let Message::Evaluated(chunk) = &message {
                     match state {
                         State::Asking(legs) => legs.note_received(chunk.class)?,
-                        state => return Err(out_of_order(state.awaits(), name(&message))),
+                        state => return Err(Error::out_of_order(state.awaits(), message.name())),
                     }
                 }
                 let kind = std::mem::discriminant(&message);
                 let waiting = self
                     .inbox
                     .iter()
-                    .filter(|held| std::mem::discriminant(*held) == kind)
+                    .filter(|queued| std::mem::discriminant(*queued) == kind)
                     .count();
                 if waiting >= CHUNKS_IN_FLIGHT_MAX {
                     return Err(PeerMisbehaved::TooManyInFlight {
@@ -353,7 +259,7 @@ impl Session {
 
     fn take_last_messages(&mut self, rng: &mut impl CryptoRng) -> Result<(), Error> {
         while let Some(message) = self.inbox.pop_front() {
-            let state = std::mem::replace(&mut self.state, State::Over);
+            let state = self.take_state();
             self.state = match (state, message) {
                 (state @ State::Opening { .. }, _) => state,
                 (_, Message::Abort(reason)) => return Err(Error::PeerAborted(reason)),
@@ -367,27 +273,18 @@ impl Session {
         Ok(())
     }
 
-    /// A signature or release binds this side from the moment it is handed out to be sent.
-    fn note_leaving(&mut self, step: &Step) {
-        match step {
-            Step::Send(Message::Agreement(_)) => self.standing = Standing::Signed,
-            Step::Send(Message::Release(_)) => self.standing = Standing::Released,
-            _ => {}
-        }
-    }
-
     fn next_step(&mut self, rng: &mut impl CryptoRng) -> Result<Step, Error> {
         loop {
-            if let Some(step) = self.outbox.pop_front() {
-                self.note_leaving(&step);
+            // Everything queued leaves before the next piece of work, whose state may be the last.
+            if let Some(step) = self.out.next() {
                 return Ok(step);
             }
-            let state = std::mem::replace(&mut self.state, State::Over);
+            let state = self.take_state();
             self.state = match state {
                 State::Over => return Err(Error::Over),
                 State::Differing(error) => return Err(error),
-                State::Opening { signed, release } => {
-                    return Ok(Step::Done(Box::new(open(*signed, &release)?)));
+                State::Opening { agreed, release } => {
+                    return Ok(Step::Done(Box::new(open(*agreed, &release)?)));
                 }
                 State::Asking(mut legs) => {
                     let step = legs.advance(&mut self.inbox, rng)?;
@@ -401,7 +298,10 @@ impl Session {
                             self.state = State::Asking(legs);
                             return Ok(Step::Wait);
                         }
-                        legs::Next::Complete => self.legs_complete(*legs)?,
+                        legs::Next::Complete => {
+                            let unsigned = legs.finish().ok_or(Error::Over)?;
+                            self.signing().start(unsigned)?
+                        }
                     }
                 }
                 waiting => match self.inbox.pop_front() {
@@ -426,8 +326,8 @@ impl Session {
             (State::AwaitOffer { prepared }, Message::Offer(offer)) => {
                 let theirs = Offer::decode(&offer, "the offer");
                 let answer = Offer::new(self.own.terms.clone(), rng).encode();
-                self.outbox
-                    .push_back(Step::Send(Message::Answer(answer.clone())));
+                // > The responder sends its Answer also when it does not agree.
+                self.out.send(Message::Answer(answer.clone()));
                 self.agree_on(theirs, prepared, &offer, &answer, rng)
             }
             (State::AwaitAnswer { prepared, offer }, Message::Answer(answer)) => self.agree_on(
@@ -441,72 +341,15 @@ impl Session {
                 self.start_legs(*committed, &bytes)
             }
             (State::AwaitInitiatorSignature(unsigned), Message::Agreement(bytes)) => {
-                let (deadline, signature) = decode_agreement(&bytes)?;
-                if self.own.terms.mediator.can_settle() {
-                    self.outbox.push_back(Step::AskTime);
-                    return Ok(State::AwaitTimeToSign {
-                        unsigned,
-                        deadline,
-                        signature,
-                    });
-                }
-                if deadline != NO_DEADLINE {
-                    return Err(bad_deadline(deadline, NO_DEADLINE.0, NO_DEADLINE.0));
-                }
-                self.countersign(*unsigned, deadline, signature)
+                self.signing().take_initiators(unsigned, &bytes)
             }
-            (State::AwaitResponderSignature(mut signed), Message::Agreement(bytes)) => {
-                let (deadline, signature) = decode_agreement(&bytes)?;
-                if deadline != signed.agreement.deadline {
-                    return Err(bad_deadline(
-                        deadline,
-                        signed.agreement.deadline.0,
-                        signed.agreement.deadline.0,
-                    ));
-                }
-                signed.responder_signature = Some(signature);
-                self.both_signed(&mut signed, None)?;
-                if self.own.terms.mediator.can_settle() {
-                    Ok(State::AwaitRelease {
-                        signed,
-                        released: false,
-                    })
-                } else {
-                    self.release(&mut signed, rng);
-                    Ok(State::AwaitRelease {
-                        signed,
-                        released: true,
-                    })
-                }
+            (State::AwaitResponderSignature(signed), Message::Agreement(bytes)) => {
+                self.signing().take_responders(*signed, &bytes, rng)
             }
-            (
-                State::AwaitRelease {
-                    mut signed,
-                    released,
-                },
-                Message::Release(bytes),
-            ) => {
-                let release = Release::decode(&bytes).ok_or(PeerMisbehaved::Malformed {
-                    message: "the release",
-                })?;
-                let state = &signed.state;
-                release.verify(
-                    &state.session,
-                    state.role.other(),
-                    &state.mediator,
-                    state.peer_release(),
-                )?;
-                self.outbox.push_back(Step::Persist(Persist::PeerReleased(
-                    state.session,
-                    Box::new(release.clone()),
-                )));
-                if !released {
-                    self.release(&mut signed, rng);
-                }
-                self.note_release(&mut signed, self.own.role.other(), &release);
-                Ok(State::Opening { signed, release })
+            (State::AwaitRelease { agreed, released }, Message::Release(bytes)) => {
+                self.signing().take_release(agreed, released, &bytes, rng)
             }
-            (state, message) => Err(out_of_order(state.awaits(), name(&message))),
+            (state, message) => Err(Error::out_of_order(state.awaits(), message.name())),
         }
     }
 
@@ -543,9 +386,9 @@ impl Session {
             self.own.committer(&session, self.own.role),
             rng,
         );
-        self.outbox.push_back(Step::Persist(Persist::TableUsed));
-        self.outbox
-            .push_back(Step::Send(Message::Commitment(commitment.encode())));
+        // > Before its own Commitment leaves, a side durably marks its table as used.
+        self.out.persist(Persist::TableUsed);
+        self.out.send(Message::Commitment(commitment.encode()));
         let bound = Bound {
             session,
             offer_digest,
@@ -570,84 +413,19 @@ impl Session {
             .terms
             .ceilings
             .map(|_, ceilings| ceilings.of(self.own.role.other()).held);
+        // > No blinded element leaves before both commitments have been exchanged and the peer's has been verified.
         theirs.fits(peer_held, &bound.commitment)?;
         theirs.verify(self.own.committer(&bound.session, self.own.role.other()))?;
         let legs = Legs::new(self.own.role, &self.own.terms, prepared, bound, theirs);
         Ok(State::Asking(Box::new(legs)))
     }
-
-    fn legs_complete(&mut self, legs: Legs) -> Result<State, Error> {
-        let unsigned = legs.finish().ok_or(Error::Over)?;
-        match self.own.role {
-            Role::Responder => Ok(State::AwaitInitiatorSignature(Box::new(unsigned))),
-            Role::Initiator if self.own.terms.mediator.can_settle() => {
-                self.outbox.push_back(Step::AskTime);
-                Ok(State::AwaitTimeToPropose(Box::new(unsigned)))
-            }
-            Role::Initiator => self.propose(unsigned, NO_DEADLINE),
-        }
-    }
 }
 
-impl Own {
-    /// Initiator's and responder's ids.
-    fn parties(&self) -> (NodeId, NodeId) {
-        match self.role {
-            Role::Initiator => (self.id, self.peer),
-            Role::Responder => (self.peer, self.id),
-        }
-    }
-
-    fn committer<'a>(&'a self, session: &'a SessionId, role: Role) -> Committer<'a> {
-        let (own, peer) = if role == self.role {
-            (&self.id, &self.peer)
-        } else {
-            (&self.peer, &self.id)
-        };
-        Committer {
-            session,
-            role,
-            own,
-            peer,
-            mediator: self.terms.mediator.encoded(),
-        }
-    }
-}
-
-impl State {
-    fn awaits(&self) -> &'static str {
-        match self {
-            Self::AwaitAnswer { .. } => "the answer",
-            Self::AwaitOffer { .. } => "the offer",
-            Self::AwaitCommitment(_) => "the commitment",
-            Self::Asking(_) => "a chunk of the lists",
-            Self::AwaitInitiatorSignature(_)
-            | Self::AwaitResponderSignature(_)
-            | Self::AwaitTimeToSign { .. }
-            | Self::AwaitTimeToPropose(_) => "the agreement",
-            Self::AwaitTimeToRelease(_) | Self::AwaitRelease { .. } => "the release",
-            Self::Opening { .. } | Self::Differing(_) | Self::Over => "nothing",
-        }
-    }
-}
-
-/// The deadline of an agreement that nobody can settle.
-const NO_DEADLINE: MediatorTime = MediatorTime(0);
-
-fn name(message: &Message) -> &'static str {
-    match message {
-        Message::Offer(_) => "an offer",
-        Message::Answer(_) => "an answer",
-        Message::Commitment(_) => "a commitment",
-        Message::Blinded(_) => "a blinded chunk",
-        Message::Evaluated(_) => "an evaluated chunk",
-        Message::Table(_) => "a table chunk",
-        Message::Agreement(_) => "an agreement",
-        Message::Release(_) => "a release",
-        Message::Abort(_) => "an abort",
-    }
-}
-
-fn out_of_order(expected: &'static str, found: &'static str) -> Error {
-    PeerMisbehaved::OutOfOrder { expected, found }.into()
+/// Opens the peer's tables, which takes all cores for a while.
+fn open(agreed: Agreed, release: &VerifiedRelease) -> Result<Outcome, Error> {
+    Ok(Outcome {
+        session: agreed.signed.state.session,
+        matches: agreed.signed.state.open(release)?,
+        receipt: agreed.receipt,
+    })
 }

@@ -3,11 +3,14 @@
 //! A table is prepared before any session, always at the cost of its whole ceiling, and serves one
 //! session only: preparing gives a [`PreparedTable`], which a session consumes. `docs/protocol.md` §6.
 
-use super::offer::{Mediator, sha256};
-use super::{ByClass, CHUNK_ELEMENTS_MAX, Ceiling, Error, ListKind, PeerMisbehaved, class_byte};
+use crate::ceiling::Ceiling;
+use crate::digest::sha256;
+use crate::error::{Error, PeerMisbehaved};
+use crate::limits::CHUNK_ELEMENTS_MAX;
+use crate::mediator::Mediator;
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use element::{HashedIdentity, KeyClass};
+use element::{ByClass, HashedIdentity, KeyClass, ListKind, class_byte};
 use oprf::{PublicKey, SecretKey, Tag, random_scalar};
 use rand_core::CryptoRng;
 use rayon::prelude::*;
@@ -19,7 +22,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub struct ReleaseSecret(Scalar);
 
 impl ReleaseSecret {
-    pub(super) fn generate(rng: &mut impl CryptoRng) -> Self {
+    pub(crate) fn generate(rng: &mut impl CryptoRng) -> Self {
         Self(random_scalar(rng))
     }
 
@@ -28,39 +31,39 @@ impl ReleaseSecret {
         PublicKey::of_scalar(&self.0)
     }
 
-    pub(super) fn scalar(&self) -> &Scalar {
+    pub(crate) fn scalar(&self) -> &Scalar {
         &self.0
     }
 
     /// Takes up a secret that was kept; `None` when the bytes are not a reduced scalar, or zero.
-    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let scalar = Option::from(Scalar::from_canonical_bytes(*bytes))?;
         (scalar != Scalar::ZERO).then_some(Self(scalar))
     }
 
     /// s·M, which opens the table: a secret until release.
-    pub(super) fn escrowed(&self, mediator: &Mediator) -> Zeroizing<RistrettoPoint> {
+    pub(crate) fn escrowed(&self, mediator: &Mediator) -> Zeroizing<RistrettoPoint> {
         Zeroizing::new(self.0 * mediator.point())
     }
 }
 
 /// A side's tables for one session, with the secrets that belong to them.
 pub struct PreparedTable {
-    pub(super) release: ReleaseSecret,
-    pub(super) classes: ByClass<PreparedClass>,
-    pub(super) mediator: Mediator,
+    pub(crate) release: ReleaseSecret,
+    pub(crate) classes: ByClass<PreparedClass>,
+    pub(crate) mediator: Mediator,
 }
 
 /// One class of a prepared table.
-pub(super) struct PreparedClass {
-    pub(super) key: SecretKey,
-    pub(super) sealed: SealedTable,
-    pub(super) ceiling: Ceiling,
+pub(crate) struct PreparedClass {
+    pub(crate) key: SecretKey,
+    pub(crate) sealed: SealedTable,
+    pub(crate) ceiling: Ceiling,
 }
 
 /// A sealed table: chunks of ciphertext and seal, one after the other.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SealedTable(pub(super) Vec<u8>);
+pub struct SealedTable(pub(crate) Vec<u8>);
 
 /// Tags of a whole table in ascending order.
 pub struct OpenTable(Vec<Tag>);
@@ -143,13 +146,13 @@ impl OpenTable {
 }
 
 /// The key of one sealed table.
-pub(super) struct TableKey(SealingKey);
+pub(crate) struct TableKey(SealingKey);
 
 impl TableKey {
     /// K = HKDF-SHA256(no salt, s·M, info = label ‖ s·G ‖ M ‖ class).
     ///
     /// Source: RFC 5869.
-    pub(super) fn derive(
+    pub(crate) fn derive(
         escrowed: &RistrettoPoint,
         release: &PublicKey,
         mediator: &Mediator,
@@ -168,7 +171,7 @@ impl TableKey {
     /// Seals sorted tags in chunks, the chunk's index as nonce: the key seals one table only.
     ///
     /// Source: RFC 8439.
-    pub(super) fn seal(&self, tags: &[Tag]) -> SealedTable {
+    pub(crate) fn seal(&self, tags: &[Tag]) -> SealedTable {
         let chunks = tags.len().div_ceil(CHUNK_ELEMENTS_MAX);
         let mut sealed = Vec::with_capacity(tags.len() * Tag::BYTES + chunks * TAG_BYTES);
         for (index, tags) in tags.chunks(CHUNK_ELEMENTS_MAX).enumerate() {
@@ -186,7 +189,7 @@ impl TableKey {
     ///
     /// # Errors
     /// [`PeerMisbehaved::TableDoesNotOpen`], [`PeerMisbehaved::TableNotSorted`]: the holder cheats.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         sealed: &SealedTable,
         ceiling: Ceiling,
@@ -220,7 +223,7 @@ const SEALED_CHUNK_BYTES: usize = CHUNK_ELEMENTS_MAX * Tag::BYTES + TAG_BYTES;
 
 /// Folds identities that coincide and fills up to the ceiling with random ones, which nobody holds or asks
 /// for. Gives back the number of identities when they are too many.
-pub(super) fn padded(
+pub(crate) fn padded(
     mut list: Vec<HashedIdentity>,
     ceiling: Ceiling,
     rng: &mut impl CryptoRng,
@@ -244,7 +247,7 @@ pub(super) fn padded(
     Ok(list)
 }
 
-pub(super) fn above_ceiling(
+pub(crate) fn above_ceiling(
     list: ListKind,
     class: KeyClass,
     elements: usize,

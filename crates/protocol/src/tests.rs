@@ -5,10 +5,8 @@ mod cheats;
 mod honest;
 mod terms;
 
-use super::agreement::MediatorTime;
+use super::limits::*;
 use super::message::{BlindedChunk, EvaluatedChunk, TableChunk};
-use super::offer::{Ceilings, Mediator, SettlingPoint, SettlingWindow};
-use super::session::{Persist, Setup, Standing};
 use super::*;
 use curve25519_dalek::RistrettoPoint;
 use element::HashedIdentity;
@@ -143,7 +141,7 @@ impl End {
         sorted(
             self.result
                 .unwrap_or_else(|error| panic!("{error}"))
-                .held
+                .matches
                 .narrow,
         )
     }

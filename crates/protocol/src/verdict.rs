@@ -5,26 +5,33 @@
 //! settled releases (96 each); for kind 2, never settled: the deadline that is past (8). The
 //! signature under it (64) follows. `docs/protocol.md`, Settling.
 
-use super::agreement::{Agreement, AgreementFault, MediatorTime, SignedAgreement};
-use super::offer::sha256;
-use super::release::Receipt;
-use super::settling::{SETTLED_RELEASE_BYTES, SettledRelease};
-use super::{Role, SessionId, SignedState};
 use pairing::{NodeId, NodeKey, Signature};
 use sealing::Reader;
 
+use crate::agreement::Agreement;
+use crate::digest::sha256;
+use crate::error::{AgreementFault, VerdictFault};
+use crate::mediator::MediatorTime;
+use crate::release::{RELEASE_BYTES, SettledRelease};
+use crate::role::Role;
+use crate::session_id::SessionId;
+
 /// Longest encoding of a verdict with its signature.
 pub const VERDICT_BYTES_MAX: usize =
-    LABEL.len() + 32 + 1 + 8 + 32 + 2 * 64 + 2 * SETTLED_RELEASE_BYTES + 64;
+    LABEL.len() + 32 + 1 + 8 + 32 + 2 * 64 + 2 * RELEASE_BYTES + 64;
 
 /// What the mediator says.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
+    /// Both sides' tables are open to each other.
     Settled(Box<Settlement>),
     /// At `at` the deadline was past and nobody had settled; from then on nobody can.
     NeverSettled {
+        /// Which session.
         session: SessionId,
+        /// When it was decided.
         at: MediatorTime,
+        /// The deadline that the caller named.
         deadline: MediatorTime,
     },
 }
@@ -32,19 +39,28 @@ pub enum Verdict {
 /// A settled session: both sides' tables are open to each other.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settlement {
+    /// Which session.
     pub session: SessionId,
+    /// When it was decided.
     pub at: MediatorTime,
+    /// SHA-256 of the agreement's text.
     pub agreement_digest: [u8; 32],
+    /// By the initiator, under that text.
     pub initiator_signature: Signature,
+    /// By the responder, under that text.
     pub responder_signature: Signature,
+    /// Opens the initiator's tables.
     pub initiator_release: SettledRelease,
+    /// Opens the responder's tables.
     pub responder_release: SettledRelease,
 }
 
-/// A verdict under the mediator's Ed25519 key.
+/// A verdict and a signature under it, unchecked; [`SignedState::verify_verdict`](crate::SignedState::verify_verdict) checks it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedVerdict {
+    /// What is said.
     pub verdict: Verdict,
+    /// By the mediator's Ed25519 key, if it holds.
     pub signature: Signature,
 }
 
@@ -61,7 +77,8 @@ impl std::fmt::Debug for SignedVerdict {
 
 /// What a caller gets from the mediator that was not refused.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum Decision {
+    /// For good: the same to whoever asks, whenever.
     Verdict(SignedVerdict),
     /// Not settled so far, and the deadline is not past; with the mediator's time.
     Open(MediatorTime),
@@ -70,11 +87,13 @@ pub enum Answer {
 /// Why a caller gets nothing from the mediator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The check that nodes and mediator share fails.
     #[error("the agreement does not hold: {0}")]
     Agreement(#[from] AgreementFault),
     /// Neither honest node signs twice.
     #[error("another agreement of this session was settled")]
     OtherAgreement,
+    /// The verdict of others is none of the caller's business.
     #[error("the caller is not a party of this session")]
     NotAParty,
     /// What was settled then is erased, so nothing can be said.
@@ -85,26 +104,8 @@ pub enum Refusal {
     NotKept,
 }
 
-/// Why a verdict does not hold: each is the mediator's doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum VerdictFault {
-    #[error("the bytes are not a verdict")]
-    Malformed,
-    #[error("it is not signed by the mediator")]
-    Signature,
-    #[error("it is about another session")]
-    OtherSession,
-    #[error("it is about another agreement than the one signed here")]
-    OtherAgreement,
-    #[error("it settles an agreement that does not hold: {0}")]
-    Agreement(#[from] AgreementFault),
-    #[error("its {0:?}'s release is not proven")]
-    Release(Role),
-    #[error("it calls a deadline past that is not this session's, or is not past")]
-    Deadline,
-}
-
 impl Verdict {
+    /// Which session it is about.
     pub fn session(&self) -> SessionId {
         match self {
             Self::Settled(settlement) => settlement.session,
@@ -112,6 +113,7 @@ impl Verdict {
         }
     }
 
+    /// Puts it under the mediator's key.
     pub fn sign(self, mediator: &NodeKey) -> SignedVerdict {
         SignedVerdict {
             signature: mediator.sign(&self.text()),
@@ -120,6 +122,7 @@ impl Verdict {
     }
 
     fn text(&self) -> Vec<u8> {
+        // > text = tacit/v1/verdict ‖ session id (32) ‖ kind (1) ‖ mediator's time (8) ‖ …
         let mut out = LABEL.to_vec();
         out.extend_from_slice(&self.session().0);
         match self {
@@ -185,41 +188,14 @@ impl SignedVerdict {
         Some(Self { verdict, signature })
     }
 
-    /// Checks all of it against what this side signed: `mediator` is the one of the descriptor.
-    ///
-    /// Gives the receipt of a settled session, and `None` for one that was never settled.
+    /// Checks that `mediator`, the one of the descriptor, signed this. Says nothing about what is in it.
     ///
     /// # Errors
-    /// The first fault found: the mediator is broken, or cheats.
-    pub fn check(
-        &self,
-        state: &SignedState,
-        mediator: &NodeId,
-    ) -> Result<Option<Receipt>, VerdictFault> {
+    /// [`VerdictFault::Signature`].
+    pub(crate) fn verify_signature(&self, mediator: &NodeId) -> Result<(), VerdictFault> {
         mediator
             .verify(&self.verdict.text(), &self.signature)
-            .map_err(|_| VerdictFault::Signature)?;
-        if self.verdict.session() != state.session {
-            return Err(VerdictFault::OtherSession);
-        }
-        match &self.verdict {
-            Verdict::Settled(settlement) => {
-                settlement.check(state)?;
-                Ok(Some(Receipt {
-                    agreement: settlement.signed(state),
-                    initiator_release: None,
-                    responder_release: None,
-                    settled: Some(self.clone()),
-                }))
-            }
-            Verdict::NeverSettled { at, deadline, .. } => {
-                if *deadline == state.agreement.deadline && at >= deadline {
-                    Ok(None)
-                } else {
-                    Err(VerdictFault::Deadline)
-                }
-            }
-        }
+            .map_err(|_| VerdictFault::Signature)
     }
 }
 
@@ -235,31 +211,6 @@ impl Settlement {
     /// Whether this is what `agreement` was settled to.
     pub fn is_of(&self, agreement: &Agreement) -> bool {
         self.agreement_digest == sha256(&agreement.encode())
-    }
-
-    fn signed(&self, state: &SignedState) -> SignedAgreement {
-        SignedAgreement {
-            agreement: state.agreement.clone(),
-            initiator_signature: self.initiator_signature,
-            responder_signature: self.responder_signature,
-        }
-    }
-
-    fn check(&self, state: &SignedState) -> Result<(), VerdictFault> {
-        let agreement = &state.agreement;
-        if !self.is_of(agreement) {
-            return Err(VerdictFault::OtherAgreement);
-        }
-        let own = agreement.party(state.role);
-        self.signed(state)
-            .check(state.mediator.encoded(), own, None)?;
-        for role in [Role::Initiator, Role::Responder] {
-            let public = &agreement.commitment(role).release;
-            self.release(role)
-                .verify(&state.session, role, &state.mediator, public)
-                .map_err(|_| VerdictFault::Release(role))?;
-        }
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use protocol::verdict::Answer;
+use protocol::Decision;
 use wire::relay::Reply;
 
 /// Counters since the relay started.
@@ -26,8 +26,8 @@ pub struct Counters {
 impl Counters {
     pub(super) fn count_reply(&self, reply: &Reply) {
         let counter = match reply {
-            Ok(Answer::Verdict(_)) => &self.verdicts,
-            Ok(Answer::Open(_)) => &self.open_answers,
+            Ok(Decision::Verdict(_)) => &self.verdicts,
+            Ok(Decision::Open(_)) => &self.open_answers,
             Err(_) => &self.refusals,
         };
         counter.fetch_add(1, Relaxed);

@@ -13,18 +13,14 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
 use pairing::{NodeId, NodeKey};
-use protocol::SessionId;
-use protocol::agreement::{AgreementFault, MediatorTime, SignedAgreement};
-use protocol::descriptor::{Descriptor, EPOCH_SECONDS_MAX};
-use protocol::settling::{SettlingKey, WINDOW_SECONDS_MAX};
-use protocol::verdict::{Answer, Refusal, SignedVerdict, Verdict};
+use protocol::limits::{EPOCH_SECONDS_MAX, RETENTION_SECONDS, WINDOW_SECONDS_MAX};
+use protocol::{
+    AgreementFault, Decision, Descriptor, MediatorTime, Refusal, SessionId, SettlingKey,
+    SignedAgreement, SignedVerdict, Verdict,
+};
 use store::file_cipher::FileCipher;
 use store::settlements::{Settled, Settlements};
 use store::settling_keys::{self, EpochKey};
-
-/// How long a settled session can be claimed after its deadline, in seconds: 30 days. Nodes rely on it:
-/// `docs/protocol.md`, Settling.
-pub const RETENTION_SECONDS: u64 = 30 * 86_400;
 
 /// How long a settling key's epoch is, in seconds: 30 days.
 pub const EPOCH_SECONDS: u64 = 30 * 86_400;
@@ -138,15 +134,15 @@ impl Mediator {
         caller: &NodeId,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Decision, Refusal> {
         let mut state = self.lock();
         if let Some(verdict) = settled_before(&state.ledger, caller, session)? {
-            return Ok(Answer::Verdict(verdict));
+            return Ok(Decision::Verdict(verdict));
         }
         let now = self.now(&state);
         // Until then the other side may still settle.
         if now < deadline {
-            return Ok(Answer::Open(now));
+            return Ok(Decision::Open(now));
         }
         if now.0 > deadline.0.saturating_add(RETENTION_SECONDS) {
             return Err(Refusal::Forgotten);
@@ -162,7 +158,7 @@ impl Mediator {
             at: now,
             deadline,
         };
-        Ok(Answer::Verdict(verdict.sign(&self.identity)))
+        Ok(Decision::Verdict(verdict.sign(&self.identity)))
     }
 
     /// The descriptor of the newest epoch that has begun, with the relay's `address`, which may be

@@ -15,8 +15,7 @@ use super::mediator::Mediator;
 use super::refusal::Refusal;
 use super::tunnel::{Ends, FRAMES_WAITING_MAX};
 use pairing::NodeId;
-use protocol::agreement::SignedAgreement;
-use protocol::verdict::Answer;
+use protocol::{Decision, SignedAgreement};
 use transport::server::{CallGoingOn, CallsGoingOn};
 use wire::relay::{
     self, ClaimRequest, Frame, Piece, Reply, SettleRequest, TimeReply, TimeRequest, VerdictReply,
@@ -103,7 +102,7 @@ impl relay::Relay for RelayService {
         let request = request.into_inner();
         self.decide("settle", move |mediator| {
             let signed = SignedAgreement::try_from(request)?;
-            mediator.settle(&caller, &signed).map(Answer::Verdict)
+            mediator.settle(&caller, &signed).map(Decision::Verdict)
         })
         .await
     }
@@ -163,8 +162,8 @@ impl RelayService {
         self.relay.counters().count_reply(&reply);
         let caller = self.caller;
         match &reply {
-            Ok(Answer::Verdict(_)) => tracing::info!(%caller, what, "verdict"),
-            Ok(Answer::Open(_)) => tracing::debug!(%caller, what, "open"),
+            Ok(Decision::Verdict(_)) => tracing::info!(%caller, what, "verdict"),
+            Ok(Decision::Open(_)) => tracing::debug!(%caller, what, "open"),
             Err(refusal) => tracing::warn!(%caller, what, %refusal, "refused"),
         }
         Ok(Response::new(relay::reply(&reply)))

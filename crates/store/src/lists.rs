@@ -11,8 +11,7 @@ use super::database::{Store, Tx};
 use super::error::Error;
 use super::record_codec;
 use identity::{HashedIdentity, Person};
-use protocol::ByClass;
-use protocol::ListKind;
+use protocol::{ByClass, ListKind};
 
 /// Bytes of a list's header, all columns together, at most.
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;

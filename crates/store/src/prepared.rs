@@ -15,8 +15,7 @@ use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
 use super::error::Error;
 use admin::{PeerNumber, TableNumber};
-use protocol::offer::Mediator;
-use protocol::{ByClass, Ceiling, ListKind, PreparedTable};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable};
 
 /// Unused tables of one peer at most.
 pub const UNUSED_TABLES_MAX: i64 = 16;

@@ -24,8 +24,7 @@ use admin::{
     ApprovalNumber, Blame, Outcome, PeerNumber, Policy, QueryNumber, SessionNumber, Stage,
     TableNumber,
 };
-use protocol::release::Receipt;
-use protocol::{ByClass, Ceiling, Role, SessionId};
+use protocol::{ByClass, Ceiling, Receipt, Role, SessionId};
 
 /// What [`SessionInfo`] is made from.
 const SELECT_SESSION: &str = "SELECT id, peer, started_ms, ended_ms, state, sealed FROM session";

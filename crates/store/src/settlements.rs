@@ -16,8 +16,7 @@ use super::error::Error;
 use super::file_cipher::FileCipher;
 use super::owner_only;
 use pairing::NodeId;
-use protocol::SessionId;
-use protocol::agreement::MediatorTime;
+use protocol::{MediatorTime, SessionId};
 
 const FILE: &str = "settlements.sqlite";
 const VERSION: i64 = 1;

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use super::error::Error;
 use super::file_cipher::FileCipher;
 use super::owner_only;
-use protocol::agreement::MediatorTime;
-use protocol::settling::{SettlingKey, WINDOW_SECONDS_MAX};
+use protocol::limits::WINDOW_SECONDS_MAX;
+use protocol::{MediatorTime, SettlingKey};
 
 const DIRECTORY: &str = "settling";
 const ENDING: &str = "key";

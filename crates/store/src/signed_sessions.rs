@@ -16,10 +16,7 @@ use super::sessions::{
 };
 use admin::{Policy, SessionNumber};
 use pairing::Signature;
-use protocol::SignedState;
-use protocol::agreement::SignedAgreement;
-use protocol::release::Release;
-use protocol::verdict::SignedVerdict;
+use protocol::{Release, SignedAgreement, SignedState, SignedVerdict};
 
 /// What is kept after a signature.
 const AGREED: i64 = 1;

@@ -24,8 +24,7 @@ use admin::{ListChange, PeerEntry, Policy};
 use identity::list::Cells;
 use identity::{HashedIdentity, KeyKind, Person};
 use pairing::NodeKey;
-use protocol::offer::Mediator;
-use protocol::{ByClass, Ceiling, ListKind, PreparedTable};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable};
 
 /// A home with a store in it, gone after the test.
 pub(super) struct TestHome(TempDir);

@@ -25,12 +25,9 @@ use identity::list::Columns;
 use identity::list::ListReport;
 use identity::{Field, List, Schema};
 use pairing::{NodeId, NodeKey};
-use protocol::agreement::SignedAgreement;
-use protocol::descriptor::Descriptor;
-use protocol::release::{Receipt, Release};
-use protocol::session::Persist;
-use protocol::verdict::SignedVerdict;
-use protocol::{SessionId, SignedState};
+use protocol::{
+    Descriptor, Persist, Receipt, Release, SessionId, SignedAgreement, SignedState, SignedVerdict,
+};
 
 const DIRECTORY: &str = "unfinished";
 const EVIDENCE: &str = "evidence";
@@ -243,12 +240,7 @@ impl Draft {
             Persist::TableUsed => Ok(()),
             Persist::Signed(state) => self.keep_signed(state, rng),
             Persist::Agreed(_, agreed) => {
-                let receipt = Receipt {
-                    agreement: (**agreed).clone(),
-                    initiator_release: None,
-                    responder_release: None,
-                    settled: None,
-                };
+                let receipt = Receipt::of(agreed.signed().clone());
                 self.keep_more(AGREED, &receipt.encode(), rng)
             }
             Persist::PeerReleased(_, release) => self.keep_more(RELEASE, &release.encode(), rng),

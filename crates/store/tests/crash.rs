@@ -16,8 +16,7 @@ use admin::{ApprovalNumber, Outcome, PeerEntry, PeerNumber, Policy, TableNumber}
 use identity::{HashedIdentity, KeyKind, Person};
 use jiff::Timestamp;
 use pairing::NodeKey;
-use protocol::offer::Mediator;
-use protocol::{ByClass, Ceiling, ListKind, PreparedTable, Role};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, Role};
 use rand::rngs::SysRng;
 use rand::{RngExt, SeedableRng};
 use rand_core::UnwrapErr;

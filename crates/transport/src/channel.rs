@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::limits::Limits;
 use super::traffic::{Direction, MessageKind, Traffic};
-use protocol::message::Message;
+use protocol::Message;
 use wire::{self, MESSAGE_BYTES_MAX};
 
 /// Messages that wait to be written, beside the one being written: enough for the next to be ready, and

@@ -26,7 +26,7 @@ use super::error::Error;
 use super::limits::Limits;
 use super::request_sender::RequestSender;
 use super::traffic::Traffic;
-use protocol::message::Message;
+use protocol::Message;
 use wire::{self, MESSAGE_BYTES_MAX, Peer, PeerClient, PeerServer};
 
 /// What the peer may send of one message stream before it is read: two messages, so that one is on its

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use protocol::message::Message;
+use protocol::Message;
 
 /// Which way something passed, seen from this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

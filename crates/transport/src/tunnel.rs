@@ -34,8 +34,7 @@ use super::limits::Limits;
 use super::request_sender::RequestSender;
 use super::tls::PinnedTls;
 use pairing::NodeId;
-use protocol::SessionId;
-use protocol::agreement::{MediatorTime, SignedAgreement};
+use protocol::{MediatorTime, SessionId, SignedAgreement};
 use wire::relay::{
     self, FRAME_DATA_BYTES_MAX, Frame, Piece, RELAY_MESSAGE_BYTES_MAX, RelayClient, Reply,
     TimeRequest,

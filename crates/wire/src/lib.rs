@@ -16,7 +16,8 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use identity::KeyClass;
-use protocol::message::{AbortReason, BlindedChunk, EvaluatedChunk, Message, TableChunk};
+use protocol::message::{BlindedChunk, EvaluatedChunk, TableChunk};
+use protocol::{AbortReason, Message};
 
 pub use pb::peer_client::PeerClient;
 pub use pb::peer_server::{Peer, PeerServer};

@@ -4,9 +4,10 @@ use prost::bytes::Bytes;
 
 use super::{Error, pb};
 use pairing::{NodeId, Signature};
-use protocol::agreement::{Agreement, AgreementFault, MediatorTime, SignedAgreement};
-use protocol::verdict::{Answer, Refusal, SignedVerdict};
-use protocol::{Role, SessionId};
+use protocol::{
+    Agreement, AgreementFault, Decision, MediatorTime, Refusal, Role, SessionId, SignedAgreement,
+    SignedVerdict,
+};
 
 pub use pb::relay_client::RelayClient;
 pub use pb::relay_server::{Relay, RelayServer};
@@ -27,7 +28,7 @@ pub enum Piece {
 }
 
 /// The mediator's answer to `Settle` or `Claim`.
-pub type Reply = Result<Answer, Refusal>;
+pub type Reply = Result<Decision, Refusal>;
 
 impl From<Piece> for Frame {
     fn from(piece: Piece) -> Self {
@@ -109,8 +110,8 @@ pub fn reply(reply: &Reply) -> VerdictReply {
     use pb::verdict_reply::Reply as Kind;
     VerdictReply {
         reply: Some(match reply {
-            Ok(Answer::Verdict(verdict)) => Kind::Verdict(verdict.encode()),
-            Ok(Answer::Open(now)) => Kind::OpenAtSeconds(now.0),
+            Ok(Decision::Verdict(verdict)) => Kind::Verdict(verdict.encode()),
+            Ok(Decision::Open(now)) => Kind::OpenAtSeconds(now.0),
             Err(refusal) => Kind::Refusal(refusal_number(*refusal)),
         }),
     }
@@ -123,10 +124,10 @@ pub fn reply(reply: &Reply) -> VerdictReply {
 pub fn replied(reply: VerdictReply) -> Result<Reply, Error> {
     use pb::verdict_reply::Reply as Kind;
     Ok(match reply.reply.ok_or(Error::Empty)? {
-        Kind::Verdict(bytes) => Ok(Answer::Verdict(
+        Kind::Verdict(bytes) => Ok(Decision::Verdict(
             SignedVerdict::decode(&bytes).map_err(|_| Error::NotCanonical)?,
         )),
-        Kind::OpenAtSeconds(seconds) => Ok(Answer::Open(MediatorTime(seconds))),
+        Kind::OpenAtSeconds(seconds) => Ok(Decision::Open(MediatorTime(seconds))),
         Kind::Refusal(number) => Err(refusal_numbered(number)?),
     })
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use identity::HashedIdentity;
 use pairing::NodeKey;
-use protocol::offer::{Ceilings, Mediator, SettlingPoint, SettlingWindow, SideCeilings};
-use protocol::session::Setup;
-use protocol::{ByClass, Ceiling, PreparedTable, Role, Session, Terms};
+use protocol::{
+    ByClass, Ceiling, Ceilings, Mediator, PreparedTable, Role, Session, SettlingPoint,
+    SettlingWindow, Setup, SideCeilings, Terms,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng};
 

@@ -8,9 +8,9 @@ use Next::{AskMediator, KeepAsEvidence, Later, Over};
 use Outcome::{CutOff, NeverSettled, TableShut, Unanswered};
 use identity::KeyClass;
 use pairing::NodeKey;
-use protocol::agreement::{AgreementFault, MediatorTime};
-use protocol::verdict::{Refusal, Verdict, VerdictFault};
-use protocol::{Difference, ListKind, SessionId};
+use protocol::{
+    AgreementFault, Difference, ListKind, MediatorTime, Refusal, SessionId, Verdict, VerdictFault,
+};
 use transport::Misbehaviour;
 
 /// What a failure means: whose doing, as what a command exits, and what becomes of a session that is not

@@ -13,8 +13,7 @@ use crate::disposition::{Disposition, Next, Recourse};
 use crate::{Cause, Ended};
 use admin::{Blame, Peer, SessionNumber};
 use identity::HashedIdentity;
-use protocol::release::{Held, Receipt};
-use protocol::session::{Outcome, Standing};
+use protocol::{Matches, Outcome, Receipt, Standing};
 use store::sessions::End;
 
 /// Between two attempts to keep answers that are there.
@@ -35,7 +34,7 @@ pub(super) struct Ran {
 pub(super) struct Found {
     pub how: Kept,
     pub receipt: Option<Receipt>,
-    pub held: Held,
+    pub held: Matches,
 }
 
 /// A session without answers.
@@ -66,7 +65,7 @@ impl Worker {
             Found {
                 how,
                 receipt: Some(outcome.receipt),
-                held: outcome.held,
+                held: outcome.matches,
             },
         ));
         let started = found.0.started;

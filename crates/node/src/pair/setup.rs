@@ -17,8 +17,7 @@ use crate::settle::AtRelay;
 use crate::{Cause, Owner};
 use admin::{ApprovalNumber, Peer, PeerNumber, SessionNumber};
 use identity::HashedIdentity;
-use protocol::session::{self, Persist, Progress, Session};
-use protocol::{self, ListKind, PreparedTable, Role};
+use protocol::{self, ListKind, Persist, PreparedTable, Progress, Role, Session, session};
 use store::prepared::Fit;
 use store::sessions::{End, Start};
 use transport::{self, Channel, Limits, PinnedTls, call_over, connect, dial_through};
@@ -75,7 +74,7 @@ impl Owner for Books {
                     .map_err(io::Error::other)
             }
             Persist::Agreed(_, agreed) => store
-                .keep_agreed(number()?, &agreed)
+                .keep_agreed(number()?, agreed.signed())
                 .map_err(io::Error::other),
             Persist::PeerReleased(_, release) => store
                 .keep_released(number()?, &release)

@@ -11,9 +11,7 @@ use crate::disposition::{Recourse, standing_of};
 use crate::handle::{Doing, Handle};
 use crate::settle::by_verdict;
 use admin::{Peer, PeerNumber};
-use protocol::agreement::SignedAgreement;
-use protocol::release::{Receipt, Release};
-use protocol::{Role, SignedState};
+use protocol::{Receipt, Release, Role, SignedAgreement, SignedState};
 use store::sessions::SessionInfo;
 
 /// A signed session as the store has it.
@@ -129,10 +127,16 @@ impl Worker {
             |how, receipt, held| SignedEnd::Found(ran, Box::new(Found { how, receipt, held }));
         if let Some(release) = released {
             // A whole table is opened and looked through.
-            return Some(match block_in_place(|| state.open(&release)) {
-                Ok(held) => found(Kept::Answered, receipt, held),
-                Err(misbehaved) => without(protocol::Error::from(misbehaved).into(), receipt),
-            });
+            return Some(
+                match block_in_place(|| {
+                    state
+                        .verify_release(&release)
+                        .and_then(|release| state.open(&release))
+                }) {
+                    Ok(held) => found(Kept::Answered, receipt, held),
+                    Err(misbehaved) => without(protocol::Error::from(misbehaved).into(), receipt),
+                },
+            );
         }
         let settler = match settler(
             &self.handle,
@@ -161,7 +165,7 @@ impl Worker {
             }
         };
         Some(match verdict {
-            Ok(outcome) => found(Kept::Settled, Some(outcome.receipt), outcome.held),
+            Ok(outcome) => found(Kept::Settled, Some(outcome.receipt), outcome.matches),
             Err(cause) => without(cause, receipt),
         })
     }

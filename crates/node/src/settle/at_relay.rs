@@ -8,10 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Settler, SettlerFault};
 use pairing::{NodeId, NodeKey};
-use protocol::SessionId;
-use protocol::agreement::{MediatorTime, SignedAgreement};
-use protocol::descriptor::Descriptor;
-use protocol::verdict::Answer;
+use protocol::{Decision, Descriptor, MediatorTime, SessionId, SignedAgreement};
 use transport::{Error, Limits, PinnedTls, RelayConnection};
 
 /// A node's questions to the mediator of a descriptor.
@@ -95,7 +92,7 @@ impl Settler for AtRelay {
         Ok(self.ask(|link| Box::pin(link.time())).await?)
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Answer, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
         let asked = self.ask(|link| {
             let signed = signed.clone();
             Box::pin(async move { link.settle(&signed).await })
@@ -107,7 +104,7 @@ impl Settler for AtRelay {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Answer, SettlerFault> {
+    ) -> Result<Decision, SettlerFault> {
         let session = *session;
         let asked =
             self.ask(move |link| Box::pin(async move { link.claim(&session, deadline).await }));

@@ -3,17 +3,23 @@
 //! The order of work keeps both sides busy: ask as far as may be ahead, then answer and check in the
 //! order in which the peer's chunks came, then send tables.
 
-use super::super::CHUNKS_IN_FLIGHT_MAX;
-use super::super::holder::Holder;
-use super::super::message::TableChunk;
-use super::super::requester::{Asked, Leg, Promised, Requester, Transcripts};
-use super::{Bound, Prepared, name, out_of_order};
-use crate::commitment::Commitment;
-use crate::table::{PreparedTable, ReleaseSecret};
-use crate::{ByClass, Error, Message, PeerMisbehaved, Role, Terms};
-use element::KeyClass;
-use rand_core::CryptoRng;
 use std::collections::VecDeque;
+
+use element::{ByClass, KeyClass};
+use rand_core::CryptoRng;
+
+use super::local::{Bound, Prepared};
+use crate::commitment::Commitment;
+use crate::error::{Error, PeerMisbehaved};
+use crate::holder::Holder;
+use crate::leg::Leg;
+use crate::limits::CHUNKS_IN_FLIGHT_MAX;
+use crate::message::{Message, TableChunk};
+use crate::requester::{Asked, Promised, Requester};
+use crate::role::Role;
+use crate::table::{PreparedTable, ReleaseSecret};
+use crate::terms::Terms;
+use crate::transcript::Transcripts;
 
 /// Both legs while lists are asked, answered and tables pass.
 pub(super) struct Legs {
@@ -125,7 +131,7 @@ impl Legs {
                 Some(Message::Blinded(chunk)) => {
                     let class = chunk.class;
                     if class == KeyClass::Wide && !self.holders.narrow.evaluated_all() {
-                        return Err(out_of_order(
+                        return Err(Error::out_of_order(
                             "a blinded chunk of the narrow class",
                             "one of the wide class",
                         ));
@@ -139,7 +145,7 @@ impl Legs {
                 Some(Message::Evaluated(chunk)) => {
                     let class = chunk.class;
                     if class == KeyClass::Wide && !self.requesters.narrow.answered_all() {
-                        return Err(out_of_order(
+                        return Err(Error::out_of_order(
                             "an evaluated chunk of the narrow class",
                             "one of the wide class",
                         ));
@@ -150,7 +156,9 @@ impl Legs {
                         .unblind(chunk)?;
                 }
                 Some(Message::Abort(reason)) => return Err(Error::PeerAborted(reason)),
-                Some(message) => return Err(out_of_order("a chunk of the lists", name(&message))),
+                Some(message) => {
+                    return Err(Error::out_of_order("a chunk of the lists", message.name()));
+                }
                 None => {
                     return Ok(self
                         .next_table_chunk()

@@ -1,43 +1,63 @@
 //! From complete legs to the release: the agreement, its two signatures, what must be kept before each,
-//! and the time that must be left. `docs/protocol.md` §8, §9.
+//! and the time that must be left.
+//!
+//! Handed this side, where its steps go, and the state before; gives the state after. It signs
+//! nothing that has not been checked and queued to be kept first. `docs/protocol.md` §8, §9.
 
 use std::sync::Arc;
 
+use pairing::Signature;
 use rand_core::CryptoRng;
 
 use super::legs::Unsigned;
-use super::{Outcome, Persist, Session, State, Step};
-use crate::agreement::{self, Agreement, MediatorTime, SignedAgreement};
-use crate::release::{Receipt, Release};
-use crate::table::ReleaseSecret;
-use crate::{AgreementFault, Error, Message, PeerMisbehaved, Role, SignedState};
-use pairing::Signature;
+use super::local::LocalSide;
+use super::output::Output;
+use super::state::{Agreed, Signed, State};
+use super::step::Persist;
+use crate::agreement::{self, Agreement, SignedAgreement};
+use crate::error::{AgreementFault, Error, PeerMisbehaved};
+use crate::limits::DEADLINE_LEAD_SECONDS;
+use crate::mediator::MediatorTime;
+use crate::message::Message;
+use crate::receipt::Receipt;
+use crate::release::Release;
+use crate::role::Role;
+use crate::signed::SignedState;
 
-/// Seconds by which the mediator's clock may step back between two questions without anybody's fault.
-const CLOCK_STEP_S: u64 = 5;
+/// The deadline of an agreement that nobody can settle.
+const NO_DEADLINE: MediatorTime = MediatorTime(0);
 
-/// This side has signed.
-pub(super) struct Signed {
-    pub(super) agreement: Agreement,
-    pub(super) initiator_signature: Option<Signature>,
-    pub(super) responder_signature: Option<Signature>,
-    pub(super) state: Arc<SignedState>,
-    pub(super) secret: ReleaseSecret,
-    /// Set once both signatures have been checked.
-    pub(super) receipt: Option<Receipt>,
+/// One side at the end of its session.
+pub(super) struct Signing<'a> {
+    pub(super) own: &'a LocalSide,
+    pub(super) out: &'a mut Output,
 }
 
-impl Session {
+impl Signing<'_> {
+    /// Both legs are complete: the initiator signs at once, or asks the time to sign by.
+    pub(super) fn start(&mut self, unsigned: Unsigned) -> Result<State, Error> {
+        match self.own.role {
+            Role::Responder => Ok(State::AwaitInitiatorSignature(Box::new(unsigned))),
+            Role::Initiator if self.own.terms.mediator.can_settle() => {
+                self.out.ask_time();
+                Ok(State::AwaitTimeToPropose(Box::new(unsigned)))
+            }
+            Role::Initiator => self.propose(unsigned, NO_DEADLINE),
+        }
+    }
+
+    /// Goes on with the mediator's time.
     pub(super) fn with_time(
         &mut self,
+        state: State,
         now: MediatorTime,
         rng: &mut impl CryptoRng,
-    ) -> Result<(), Error> {
+    ) -> Result<State, Error> {
         let window_s = self.own.terms.window.seconds();
-        let state = std::mem::replace(&mut self.state, State::Over);
-        self.state = match state {
+        match state {
+            // > the deadline is the mediator's time + W, asked at that moment
             State::AwaitTimeToPropose(unsigned) => {
-                self.propose(*unsigned, MediatorTime(now.0.saturating_add(window_s)))?
+                self.propose(*unsigned, MediatorTime(now.0.saturating_add(window_s)))
             }
             State::AwaitTimeToSign {
                 unsigned,
@@ -45,57 +65,129 @@ impl Session {
                 signature,
             } => {
                 let latest = now.0.saturating_add(window_s);
-                if deadline.0 > latest.saturating_add(CLOCK_STEP_S) {
+                if deadline.0 > latest.saturating_add(DEADLINE_LEAD_SECONDS) {
                     return Err(bad_deadline(deadline, now.0 + window_s / 2, latest));
                 }
+                // > signs only with at least W/2 left
                 enough_left(deadline, now, window_s / 2)?;
-                self.countersign(*unsigned, deadline, signature)?
+                self.countersign(*unsigned, deadline, signature)
             }
-            State::AwaitTimeToRelease(mut signed) => {
-                enough_left(signed.agreement.deadline, now, window_s / 4)?;
-                self.both_signed(&mut signed, Some(now))?;
-                self.release(&mut signed, rng);
-                State::AwaitRelease {
-                    signed,
+            State::AwaitTimeToRelease(mut agreed) => {
+                // > only with at least W/4 left by the mediator's clock
+                enough_left(agreed.agreement.agreement().deadline, now, window_s / 4)?;
+                agreed.agreement.check_open_at(now)?;
+                self.release(&mut agreed, rng);
+                Ok(State::AwaitRelease {
+                    agreed,
                     released: true,
-                }
+                })
             }
-            _ => return Err(Error::Over),
-        };
-        Ok(())
+            _ => Err(Error::Over),
+        }
+    }
+
+    /// A responder has the initiator's Agreement.
+    pub(super) fn take_initiators(
+        &mut self,
+        unsigned: Box<Unsigned>,
+        bytes: &[u8],
+    ) -> Result<State, Error> {
+        let (deadline, signature) = decode_agreement(bytes)?;
+        if self.own.terms.mediator.can_settle() {
+            self.out.ask_time();
+            return Ok(State::AwaitTimeToSign {
+                unsigned,
+                deadline,
+                signature,
+            });
+        }
+        if deadline != NO_DEADLINE {
+            return Err(bad_deadline(deadline, NO_DEADLINE.0, NO_DEADLINE.0));
+        }
+        self.countersign(*unsigned, deadline, signature)
+    }
+
+    /// An initiator has the responder's Agreement.
+    pub(super) fn take_responders(
+        &mut self,
+        signed: Signed,
+        bytes: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<State, Error> {
+        let (deadline, signature) = decode_agreement(bytes)?;
+        // > Its Agreement message repeats the initiator's deadline; any other ends the session.
+        let due = signed.state.agreement.deadline;
+        if deadline != due {
+            return Err(bad_deadline(deadline, due.0, due.0));
+        }
+        let own = signed.state.initiator_signature;
+        let mut agreed = self.both_signed(signed, own, Some(signature))?;
+        // With a mediator the responder releases first: a peer that walks off with this side's
+        // signature can be held to it. Without one somebody has to begin.
+        let released = !self.own.terms.mediator.can_settle();
+        if released {
+            self.release(&mut agreed, rng);
+        }
+        let agreed = Box::new(agreed);
+        Ok(State::AwaitRelease { agreed, released })
+    }
+
+    /// The peer's release has come.
+    pub(super) fn take_release(
+        &mut self,
+        mut agreed: Box<Agreed>,
+        released: bool,
+        bytes: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<State, Error> {
+        let release = Release::decode(bytes).ok_or(PeerMisbehaved::Malformed {
+            message: "the release",
+        })?;
+        let state = &agreed.signed.state;
+        let verified = state.verify_release(&release)?;
+        // Kept before one's own leaves: from then on the peer has no reason to send it again.
+        self.out.persist(Persist::PeerReleased(
+            state.session,
+            Box::new(release.clone()),
+        ));
+        if !released {
+            self.release(&mut agreed, rng);
+        }
+        self.note_release(&mut agreed, self.own.role.other(), release);
+        Ok(State::Opening {
+            agreed,
+            release: verified,
+        })
     }
 
     /// The initiator signs first.
-    pub(super) fn propose(
-        &mut self,
-        unsigned: Unsigned,
-        deadline: MediatorTime,
-    ) -> Result<State, Error> {
+    fn propose(&mut self, unsigned: Unsigned, deadline: MediatorTime) -> Result<State, Error> {
         let signed = self.sign(unsigned, deadline, None)?;
         Ok(State::AwaitResponderSignature(Box::new(signed)))
     }
 
     /// The responder signs when the initiator's signature holds.
-    pub(super) fn countersign(
+    fn countersign(
         &mut self,
         unsigned: Unsigned,
         deadline: MediatorTime,
         initiator: Signature,
     ) -> Result<State, Error> {
-        let mut signed = self.sign(unsigned, deadline, Some(initiator))?;
-        self.both_signed(&mut signed, None)?;
+        let signed = self.sign(unsigned, deadline, Some(initiator))?;
+        let own = signed.state.responder_signature;
+        let agreed = Box::new(self.both_signed(signed, Some(initiator), own)?);
         if self.own.terms.mediator.can_settle() {
-            self.outbox.push_back(Step::AskTime);
-            return Ok(State::AwaitTimeToRelease(Box::new(signed)));
+            self.out.ask_time();
+            return Ok(State::AwaitTimeToRelease(agreed));
         }
         Ok(State::AwaitRelease {
-            signed: Box::new(signed),
+            agreed,
             released: false,
         })
     }
 
     /// Checks the agreement, has the signed state kept, then signs.
-    pub(super) fn sign(
+    fn sign(
         &mut self,
         unsigned: Unsigned,
         deadline: MediatorTime,
@@ -137,107 +229,74 @@ impl Session {
             session: bound.session,
             role: self.own.role,
             mediator: self.own.terms.mediator,
-            agreement: agreement.clone(),
+            agreement,
             initiator_signature,
             responder_signature,
             asked,
         });
-        self.signed = Some(Arc::clone(&state));
-        self.outbox
-            .push_back(Step::Persist(Persist::Signed(Arc::clone(&state))));
-        self.outbox
-            .push_back(Step::Send(Message::Agreement(agreement::encode_message(
-                deadline, &signature,
-            ))));
-        Ok(Signed {
-            agreement,
-            initiator_signature,
-            responder_signature,
-            state,
-            secret,
-            receipt: None,
-        })
+        self.out.signed = Some(Arc::clone(&state));
+        // > Before its signature leaves, a side durably keeps what §9 needs.
+        self.out.persist(Persist::Signed(Arc::clone(&state)));
+        let message = agreement::encode_message(deadline, &signature);
+        self.out.send(Message::Agreement(message));
+        Ok(Signed { state, secret })
     }
 
     /// The check before any release; from here on there is a receipt.
-    pub(super) fn both_signed(
+    fn both_signed(
         &mut self,
-        signed: &mut Signed,
-        now: Option<MediatorTime>,
-    ) -> Result<(), Error> {
+        signed: Signed,
+        initiator_signature: Option<Signature>,
+        responder_signature: Option<Signature>,
+    ) -> Result<Agreed, Error> {
         let (Some(initiator_signature), Some(responder_signature)) =
-            (signed.initiator_signature, signed.responder_signature)
+            (initiator_signature, responder_signature)
         else {
             return Err(AgreementFault::Signature(self.own.role.other()).into());
         };
+        // > An initiator leaves the time out; a responder asks it again before it releases.
         let agreement = SignedAgreement {
-            agreement: signed.agreement.clone(),
+            agreement: signed.state.agreement.clone(),
             initiator_signature,
             responder_signature,
-        };
-        agreement.check(self.own.terms.mediator.encoded(), &self.own.id, now)?;
-        let receipt = Receipt {
-            agreement,
-            initiator_release: None,
-            responder_release: None,
-            settled: None,
-        };
-        if signed.receipt.is_some() {
-            // Checked again, against the mediator's time: nothing new to keep.
-            return Ok(());
         }
-        self.outbox.push_back(Step::Persist(Persist::Agreed(
+        .verify(self.own.terms.mediator.encoded(), &self.own.id, None)?;
+        self.out.persist(Persist::Agreed(
             signed.state.session,
-            Box::new(receipt.agreement.clone()),
-        )));
-        signed.receipt = Some(receipt.clone());
-        self.receipt = Some(receipt);
-        Ok(())
+            Box::new(agreement.clone()),
+        ));
+        let receipt = Receipt::of(agreement.signed().clone());
+        self.out.receipt = Some(receipt.clone());
+        Ok(Agreed {
+            signed,
+            agreement,
+            receipt,
+        })
     }
 
     /// Sends this side's release.
-    pub(super) fn release(&mut self, signed: &mut Signed, rng: &mut impl CryptoRng) {
-        let state = Arc::clone(&signed.state);
-        let release = Release::of(
-            &signed.secret,
-            &state.session,
-            self.own.role,
-            &state.mediator,
-            rng,
-        );
-        self.outbox
-            .push_back(Step::Send(Message::Release(release.encode())));
-        self.note_release(signed, self.own.role, &release);
+    fn release(&mut self, agreed: &mut Agreed, rng: &mut impl CryptoRng) {
+        let state = &agreed.signed.state;
+        let role = self.own.role;
+        let secret = &agreed.signed.secret;
+        let release = Release::of(secret, &state.session, role, &state.mediator, rng);
+        self.out.send(Message::Release(release.encode()));
+        self.note_release(agreed, role, release);
     }
 
-    pub(super) fn note_release(&mut self, signed: &mut Signed, role: Role, release: &Release) {
-        if let Some(receipt) = &mut signed.receipt {
-            match role {
-                Role::Initiator => receipt.initiator_release = Some(release.clone()),
-                Role::Responder => receipt.responder_release = Some(release.clone()),
-            }
-            self.receipt = Some(receipt.clone());
-        }
+    fn note_release(&mut self, agreed: &mut Agreed, role: Role, release: Release) {
+        agreed.receipt = agreed.receipt.clone().with_release(role, release);
+        self.out.receipt = Some(agreed.receipt.clone());
     }
 }
 
-pub(super) fn open(signed: Signed, release: &Release) -> Result<Outcome, Error> {
-    let held = signed.state.open(release)?;
-    let receipt = signed.receipt.ok_or(Error::Over)?;
-    Ok(Outcome {
-        session: signed.state.session,
-        held,
-        receipt,
-    })
-}
-
-pub(super) fn decode_agreement(bytes: &[u8]) -> Result<(MediatorTime, Signature), PeerMisbehaved> {
+fn decode_agreement(bytes: &[u8]) -> Result<(MediatorTime, Signature), PeerMisbehaved> {
     agreement::decode_message(bytes).ok_or(PeerMisbehaved::Malformed {
         message: "the agreement",
     })
 }
 
-pub(super) fn bad_deadline(found: MediatorTime, earliest: u64, latest: u64) -> Error {
+fn bad_deadline(found: MediatorTime, earliest: u64, latest: u64) -> Error {
     PeerMisbehaved::Deadline {
         found: found.0,
         earliest,

@@ -1,7 +1,6 @@
 //! The check that nodes and mediator share, and the deadlines of a session with a mediator.
 
 use super::*;
-use agreement::{Agreement, SignedAgreement};
 use pairing::Signature;
 
 /// A settled session's agreement, as a mediator would be shown it.
@@ -38,22 +37,30 @@ fn an_honest_agreement_holds_for_both_parties_before_its_deadline() {
     assert_eq!(agreement.agreement.deadline, MediatorTime(1_003_600));
     for role in [Role::Initiator, Role::Responder] {
         assert_eq!(
-            agreement.check(mediator.encoded(), &Side::key(role).id(), Some(NOW)),
+            agreement
+                .verify(mediator.encoded(), &Side::key(role).id(), Some(NOW))
+                .map(drop),
             Ok(())
         );
     }
     let stranger = NodeKey::from_seed(&[9; 32]).id();
     assert_eq!(
-        agreement.check(mediator.encoded(), &stranger, Some(NOW)),
+        agreement
+            .verify(mediator.encoded(), &stranger, Some(NOW))
+            .map(drop),
         Err(AgreementFault::NotAParty)
     );
     let id = Side::key(Role::Initiator).id();
     assert_eq!(
-        agreement.check(mediator.encoded(), &id, Some(MediatorTime(1_003_600))),
+        agreement
+            .verify(mediator.encoded(), &id, Some(MediatorTime(1_003_600)))
+            .map(drop),
         Err(AgreementFault::DeadlinePast)
     );
     assert_eq!(
-        agreement.check(settling(2).encoded(), &id, Some(NOW)),
+        agreement
+            .verify(settling(2).encoded(), &id, Some(NOW))
+            .map(drop),
         Err(AgreementFault::OtherMediator)
     );
 }
@@ -75,7 +82,7 @@ fn an_agreement_that_names_one_id_twice_is_refused() {
         agreement: twice,
     };
     assert_eq!(
-        forged.check(mediator.encoded(), &id, Some(NOW)),
+        forged.verify(mediator.encoded(), &id, Some(NOW)).map(drop),
         Err(AgreementFault::OneIdTwice)
     );
 }
@@ -85,7 +92,11 @@ fn an_agreement_moved_to_another_session_or_mediator_is_refused() {
     let mediator = settling(1);
     let honest = signed(mediator).agreement;
     let id = honest.initiator;
-    let check = |agreement| resigned(agreement).check(mediator.encoded(), &id, Some(NOW));
+    let check = |agreement| {
+        resigned(agreement)
+            .verify(mediator.encoded(), &id, Some(NOW))
+            .map(drop)
+    };
     assert_eq!(check(honest.clone()), Ok(()));
     // Another session: the proofs are bound to the one whose offers these are.
     assert_eq!(
@@ -148,19 +159,19 @@ fn an_agreement_with_a_later_deadline_or_a_missing_signature_is_refused() {
     let mut later = honest.clone();
     later.agreement.deadline = MediatorTime(u64::MAX);
     assert_eq!(
-        later.check(mediator.encoded(), &id, Some(NOW)),
+        later.verify(mediator.encoded(), &id, Some(NOW)).map(drop),
         Err(AgreementFault::Signature(Role::Initiator))
     );
     let mut half = honest.clone();
     half.responder_signature = half.initiator_signature;
     assert_eq!(
-        half.check(mediator.encoded(), &id, Some(NOW)),
+        half.verify(mediator.encoded(), &id, Some(NOW)).map(drop),
         Err(AgreementFault::Signature(Role::Responder))
     );
     let mut empty = honest;
     empty.initiator_signature = Signature::from_bytes([0; 64]);
     assert_eq!(
-        empty.check(mediator.encoded(), &id, Some(NOW)),
+        empty.verify(mediator.encoded(), &id, Some(NOW)).map(drop),
         Err(AgreementFault::Signature(Role::Initiator))
     );
 }

@@ -4,8 +4,6 @@
 use super::*;
 use curve25519_dalek::scalar::Scalar;
 use oprf::{self, SecretKey};
-use release::Release;
-use requester::Leg;
 use table::{PreparedClass, ReleaseSecret, TableKey};
 
 /// Runs a session in which the responder's messages go through `tamper`; gives what the initiator makes of it.
@@ -71,7 +69,7 @@ fn an_evaluation_under_another_key_is_caught_even_with_a_proof_of_its_own() {
     let (a, b) = run(initiator, responder, |role, message| {
         match (role, message) {
             (Role::Initiator, Message::Offer(bytes)) => {
-                offer_digest = offer::sha256(&bytes);
+                offer_digest = digest::sha256(&bytes);
                 vec![Message::Offer(bytes)]
             }
             (Role::Responder, Message::Answer(bytes)) => {
@@ -79,8 +77,8 @@ fn an_evaluation_under_another_key_is_caught_even_with_a_proof_of_its_own() {
                     Side::key(Role::Initiator).id(),
                     Side::key(Role::Responder).id(),
                 );
-                let answer_digest = offer::sha256(&bytes);
-                session = Some(offer::session_id(
+                let answer_digest = digest::sha256(&bytes);
+                session = Some(session_id(
                     &a,
                     &b,
                     Mediator::None.encoded(),
@@ -113,7 +111,7 @@ fn an_evaluation_under_another_key_is_caught_even_with_a_proof_of_its_own() {
         }
     });
     let fault = oprf::Error::WrongProof;
-    let what = requester::EVALUATIONS;
+    let what = leg::EVALUATIONS;
     assert_eq!(
         a.error(),
         Error::PeerMisbehaved(PeerMisbehaved::Elements {
@@ -219,7 +217,7 @@ fn fewer_or_more_elements_than_agreed_are_caught_in_both_directions() {
         assert_eq!(
             misbehaviour(&asked),
             PeerMisbehaved::Elements {
-                what: requester::BLINDED,
+                what: leg::BLINDED,
                 chunk: 0,
                 fault
             }
@@ -234,7 +232,7 @@ fn fewer_or_more_elements_than_agreed_are_caught_in_both_directions() {
         assert_eq!(
             misbehaviour(&answered),
             PeerMisbehaved::Elements {
-                what: requester::EVALUATIONS,
+                what: leg::EVALUATIONS,
                 chunk: 0,
                 fault
             }
@@ -258,7 +256,7 @@ fn one_chunk_more_than_agreed_is_caught() {
     assert_eq!(
         a.error(),
         Error::PeerMisbehaved(PeerMisbehaved::ChunkOutOfOrder {
-            what: requester::BLINDED,
+            what: leg::BLINDED,
             expected: 1,
             found: 1
         })
@@ -574,7 +572,10 @@ fn a_table_that_does_not_open_under_the_proven_secret_is_caught_and_the_receipt_
     );
     let id = Side::key(Role::Initiator).id();
     assert_eq!(
-        receipt.agreement.check(Mediator::None.encoded(), &id, None),
+        receipt
+            .agreement
+            .verify(Mediator::None.encoded(), &id, None)
+            .map(drop),
         Ok(())
     );
 }
@@ -759,7 +760,8 @@ fn a_release_for_another_session_role_or_secret_opens_nothing() {
     };
     assert!(
         state
-            .open(&made(&secret, &state.session, Role::Responder))
+            .verify_release(&made(&secret, &state.session, Role::Responder))
+            .and_then(|release| state.open(&release))
             .is_ok()
     );
     for wrong in [
@@ -767,7 +769,8 @@ fn a_release_for_another_session_role_or_secret_opens_nothing() {
         made(&secret, &state.session, Role::Initiator),
         made(&other, &state.session, Role::Responder),
     ] {
-        assert_eq!(state.open(&wrong).err(), Some(PeerMisbehaved::WrongRelease));
+        let refused = state.verify_release(&wrong).map(drop);
+        assert_eq!(refused, Err(PeerMisbehaved::WrongRelease));
     }
 }
 
@@ -834,7 +837,7 @@ fn one_byte_after_the_agreed_elements_or_after_a_commitment_is_caught() {
     assert_eq!(
         misbehaviour(&end),
         PeerMisbehaved::Elements {
-            what: requester::BLINDED,
+            what: leg::BLINDED,
             chunk: 0,
             fault
         }

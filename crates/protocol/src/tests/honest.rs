@@ -139,8 +139,8 @@ fn sides_may_have_different_ceilings_and_both_key_classes() {
         requested: both(20..50, 600..601),
     };
     let (a, b) = run(initiator.start().unwrap(), responder.start().unwrap(), pass);
-    let a = a.result.unwrap_or_else(|error| panic!("{error}")).held;
-    let b = b.result.unwrap_or_else(|error| panic!("{error}")).held;
+    let a = a.result.unwrap_or_else(|error| panic!("{error}")).matches;
+    let b = b.result.unwrap_or_else(|error| panic!("{error}")).matches;
     assert_eq!(sorted(a.narrow), sorted(identities(4000..5000)));
     assert_eq!(sorted(a.wide.unwrap()), sorted(identities(5..9)));
     assert_eq!(sorted(b.narrow), sorted(identities(20..30)));
@@ -170,7 +170,7 @@ fn the_two_key_classes_do_not_mix() {
         pass,
     );
     for end in [a, b] {
-        let held = end.result.unwrap_or_else(|error| panic!("{error}")).held;
+        let held = end.result.unwrap_or_else(|error| panic!("{error}")).matches;
         assert_eq!(sorted(held.narrow), sorted(identities([1])));
         assert_eq!(sorted(held.wide.unwrap()), sorted(identities([2])));
     }
@@ -232,7 +232,9 @@ fn the_signed_state_and_the_peers_release_give_the_answers() {
     assert_eq!(b.narrow(), sorted(identities(10..20)));
     assert!(a.result.is_err());
     assert_eq!(a.standing, Standing::Released);
-    let held = a.session.signed().unwrap().open(&release.unwrap()).unwrap();
+    let state = a.session.signed().unwrap();
+    let release = state.verify_release(&release.unwrap()).unwrap();
+    let held = state.open(&release).unwrap();
     assert_eq!(sorted(held.narrow), sorted(identities(100..110)));
 }
 
@@ -247,7 +249,9 @@ fn both_receipts_hold_for_a_third_party_and_are_the_same() {
     assert!(a == b);
     let id = Side::key(Role::Initiator).id();
     assert_eq!(
-        a.agreement.check(Mediator::None.encoded(), &id, None),
+        a.agreement
+            .verify(Mediator::None.encoded(), &id, None)
+            .map(drop),
         Ok(())
     );
     let agreement = &a.agreement.agreement;
@@ -259,7 +263,8 @@ fn both_receipts_hold_for_a_third_party_and_are_the_same() {
         assert_eq!(
             release
                 .unwrap()
-                .verify(&agreement.session_id(), role, &Mediator::None, &public),
+                .verify(&agreement.session_id(), role, &Mediator::None, &public)
+                .map(drop),
             Ok(())
         );
     }
@@ -293,7 +298,7 @@ fn a_release_that_came_gives_its_answers_even_if_the_peer_aborts_or_the_line_die
         Step::Send(Message::Release(_))
     ));
     let outcome = session.wind_up(&mut rng(2)).unwrap().expect("answers");
-    assert_eq!(sorted(outcome.held.narrow), sorted(identities(10..20)));
+    assert_eq!(sorted(outcome.matches.narrow), sorted(identities(10..20)));
 }
 
 #[test]
@@ -333,7 +338,8 @@ fn a_signature_that_came_before_an_abort_is_kept() {
     assert_eq!(
         receipt
             .agreement
-            .check(mediator.encoded(), &id, Some(MediatorTime(1_000_000))),
+            .verify(mediator.encoded(), &id, Some(MediatorTime(1_000_000)))
+            .map(drop),
         Ok(())
     );
 }

@@ -13,8 +13,7 @@ use crate::settlements::Settlements;
 use crate::settling_keys;
 use crate::unfinished::{Entry, Unfinished};
 use admin::client::{Credential, Role};
-use protocol::SessionId;
-use protocol::agreement::MediatorTime;
+use protocol::{MediatorTime, SessionId};
 
 struct Stored(serde_json::Value);
 
@@ -124,7 +123,14 @@ fn a_session_that_was_left_unfinished_is_found_whole() {
     assert_eq!(found.state.session, state.session);
     assert!(found.agreed.as_ref() == Some(&receipt.agreement));
     let release = found.release.as_ref().unwrap();
-    assert!(found.state.open(release).unwrap().narrow == held);
+    assert!(
+        found
+            .state
+            .open(&found.state.verify_release(release).unwrap())
+            .unwrap()
+            .narrow
+            == held
+    );
 }
 
 #[test]
@@ -206,7 +212,14 @@ fn a_nodes_database_opens_with_everything_in_it() {
     let state = store.signed_state(signed.number).unwrap().unwrap();
     let (agreed, release) = store.after_signing(signed.number, &state).unwrap();
     assert!(agreed.is_some());
-    assert_eq!(state.open(&release.unwrap()).unwrap().narrow.len(), 1);
+    assert_eq!(
+        state
+            .open(&state.verify_release(&release.unwrap()).unwrap())
+            .unwrap()
+            .narrow
+            .len(),
+        1
+    );
     let left = store.budget_left(peer.number, Direction::Asked, now());
     assert_eq!(left.unwrap().narrow.elements, 72);
 }

@@ -8,11 +8,9 @@ use crate::sessions::{End, Start};
 use admin::policy::Budget;
 use admin::{Blame, Credential, Outcome, PeerNumber, Role as ClientRole, SessionNumber, Stage};
 use identity::Answer;
-use protocol::SignedState;
-use protocol::offer::{Ceilings, SettlingWindow};
-use protocol::release::Receipt;
-use protocol::session::{Persist, Setup};
-use protocol::{Role, Session, Step, Terms};
+use protocol::{
+    Ceilings, Persist, Receipt, Role, Session, SettlingWindow, Setup, SignedState, Step, Terms,
+};
 
 const ELEMENTS: u32 = 4;
 
@@ -85,7 +83,7 @@ pub(super) fn played(table: PreparedTable) -> (Arc<SignedState>, Receipt, Vec<Ha
         }
     }
     let outcome = outcome.unwrap();
-    (kept.unwrap(), outcome.receipt, outcome.held.narrow)
+    (kept.unwrap(), outcome.receipt, outcome.matches.narrow)
 }
 
 struct Ready {
@@ -171,7 +169,12 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     assert_eq!((signed.len(), signed[0].id), (1, Some(state.session)));
     let back = store.signed_state(session).unwrap().unwrap();
     let release = receipt.responder_release.clone().unwrap();
-    assert!(back.open(&release).unwrap().narrow == held);
+    assert!(
+        back.open(&back.verify_release(&release).unwrap())
+            .unwrap()
+            .narrow
+            == held
+    );
 
     let client = store
         .enrol("clerk", ClientRole::Clerk, Credential::User(1), now())

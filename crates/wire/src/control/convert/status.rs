@@ -6,8 +6,7 @@ use crate::control::codec::Carries;
 use crate::pb::{self, Doing};
 use admin::status::{Activity, NodeStatus, PairStatus, PeerStatus};
 use admin::{ApprovalNumber, Left, PeerNumber};
-use protocol::ByClass;
-use protocol::KeyClass;
+use protocol::{ByClass, KeyClass};
 
 impl Carries<NodeStatus> for pb::GetStatusReply {
     fn write(status: NodeStatus) -> Self {

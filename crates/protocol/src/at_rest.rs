@@ -1,21 +1,26 @@
-//! How a node keeps what outlives a step, or a process: prepared tables, signed states, receipts.
+//! At rest: the layouts of what outlives a step, or a process: prepared tables, signed states, receipts.
 //!
 //! Layouts of this program's own, never sent; each begins with a version byte. They hold secrets in
 //! the open: whoever keeps them seals them. A layout is handed on in parts, so that no second copy of
 //! a large table has to be made.
 
-use super::agreement::{Agreement, SignedAgreement};
-use super::offer::{Mediator, SettlingPoint};
-use super::release::{RELEASE_BYTES, Receipt, Release};
-use super::requester::Asked;
-use super::table::{PreparedClass, PreparedTable, ReleaseSecret, SealedTable};
-use super::verdict::SignedVerdict;
-use super::{ByClass, CHUNK_ELEMENTS_MAX, Ceiling, Role, SignedState};
-use element::HashedIdentity;
+use element::{ByClass, HashedIdentity};
 use oprf::{SecretKey, Tag};
 use pairing::Signature;
 use sealing::Reader;
 use zeroize::Zeroizing;
+
+use crate::agreement::{Agreement, SignedAgreement};
+use crate::ceiling::Ceiling;
+use crate::limits::CHUNK_ELEMENTS_MAX;
+use crate::mediator::{Mediator, SettlingPoint};
+use crate::receipt::Receipt;
+use crate::release::{RELEASE_BYTES, Release};
+use crate::requester::Asked;
+use crate::role::Role;
+use crate::signed::SignedState;
+use crate::table::{PreparedClass, PreparedTable, ReleaseSecret, SealedTable};
+use crate::verdict::SignedVerdict;
 
 const VERSION: u8 = 1;
 
@@ -31,7 +36,7 @@ impl PreparedTable {
         part(&mediator_bytes(&self.mediator))?;
         part(&[u8::from(self.classes.wide.is_some())])?;
         for (_, class) in self.classes.iter() {
-            part(&(class.ceiling.elements() as u32).to_be_bytes())?;
+            part(&class.ceiling.get().to_be_bytes())?;
             part(class.key.to_bytes().as_ref())?;
             part(&class.sealed.0)?;
         }
@@ -83,7 +88,7 @@ impl SignedState {
         }
         part(&[u8::from(self.asked.wide.is_some())])?;
         for (_, asked) in self.asked.iter() {
-            part(&(asked.table_ceiling.elements() as u32).to_be_bytes())?;
+            part(&asked.table_ceiling.get().to_be_bytes())?;
             part(&(asked.inputs.len() as u32).to_be_bytes())?;
             part(&asked.sealed.0)?;
             for inputs in asked.inputs.chunks(CHUNK_ELEMENTS_MAX) {
@@ -107,11 +112,7 @@ impl SignedState {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         version(&mut reader)?;
-        let role = match reader.u8()? {
-            1 => Role::Initiator,
-            2 => Role::Responder,
-            _ => return None,
-        };
+        let role = Role::from_byte(reader.u8()?)?;
         let mediator = mediator(&mut reader)?;
         let length = reader.u32()? as usize;
         let agreement = Agreement::decode(reader.slice(length)?).ok()?;
