@@ -17,8 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::awaiting::Awaiting;
 use super::handle::Handle;
-use super::pair::Worker;
 use super::settings::Settings;
+use super::worker::Worker;
 use admin::{Peer, PeerEntry, PeerNumber};
 use store::audit::Event;
 use transport::{self, Channel, EnrolledListener, EnrolledTls, PublicKey};

@@ -14,9 +14,9 @@ pub mod daemon;
 pub mod disposition;
 pub mod handle;
 pub mod monitoring;
-mod pair;
 pub mod settings;
 pub mod settle;
+mod worker;
 
 use std::future::Future;
 use std::sync::Arc;

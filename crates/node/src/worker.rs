@@ -1,0 +1,398 @@
+//! The node's work with one peer: prepares tables while nothing else is to do, meets the peer when a session
+//! is due or when it comes, and runs one session at a time.
+//!
+//! When a session is due is the [`schedule`]'s to say, which knows no clock: the worker tells it the time and
+//! what has happened, and does what it says. What a session must keep is in the store before the message
+//! leaves that needs it ([`journal`]); what may still cut it off, and until when, is its [`course`]. A session
+//! that was signed is ended before another begins ([`signed`]), also one of a process before this.
+
+mod clearance;
+mod context;
+mod course;
+mod ending;
+mod journal;
+mod no_session;
+mod outcome;
+mod reach;
+mod schedule;
+mod session;
+mod setup;
+mod signed;
+mod stop;
+mod tables;
+mod visitors;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::rngs::SysRng;
+use rand_core::{Rng, UnwrapErr};
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::handle::{Doing, Handle};
+use super::settings::Settings;
+use admin::policy::Approval;
+use admin::{Outcome, Peer, PeerEntry, PeerNumber};
+use clearance::{clearance, decided};
+use context::Context;
+use no_session::NoSession;
+use protocol::Role;
+use reach::{can_call, dial};
+use schedule::{Event, Now, Pauses, Permit, Rules, Schedule, Step};
+use setup::left_by_the_last;
+use signed::end_next;
+use stop::{Stop, told_to_stop};
+use tables::{prepare, stock};
+use transport::Channel;
+use visitors::Visitors;
+
+/// The node's work with one peer.
+pub(super) struct Worker {
+    context: Context,
+    visitors: Visitors,
+    schedule: Schedule,
+    /// What the schedule counts from.
+    began: Instant,
+    /// The peer as it was at the last look.
+    seen: Option<PeerEntry>,
+    /// Whether there was a table at the last look; if not, the trouble shown is why.
+    ready: bool,
+}
+
+/// Why the worker does something.
+enum Next {
+    Stop,
+    Look,
+    Meet(Box<Channel>),
+    Call,
+}
+
+impl Worker {
+    pub(super) fn new(
+        handle: Handle,
+        peer: PeerNumber,
+        settings: Arc<Settings>,
+        incoming: mpsc::Receiver<Channel>,
+        changed: watch::Receiver<u64>,
+        stop: Stop,
+    ) -> Self {
+        let pauses = Pauses {
+            first: settings.retry_first,
+            max: settings.retry_max,
+        };
+        Self {
+            context: Context {
+                handle,
+                peer,
+                settings,
+                changed,
+                stop,
+            },
+            visitors: Visitors::new(incoming),
+            schedule: Schedule::new(pauses),
+            began: Instant::now(),
+            seen: None,
+            ready: true,
+        }
+    }
+
+    /// Works until the node stops or the peer is removed.
+    pub(super) async fn run(mut self) {
+        let left = self
+            .context
+            .blocking(|handle, peer| left_by_the_last(&handle, peer));
+        match left.await {
+            Ok((last, wanted)) => self.hear(Event::Restored { last, wanted }),
+            Err(reason) => self.failed(reason).await,
+        }
+        while let Some(peer) = self.look().await {
+            if !self.end_signed(&peer).await {
+                return;
+            }
+            self.ready_or_not(&peer).await;
+            match self.next(&peer).await {
+                Next::Stop => return,
+                Next::Look => {}
+                Next::Meet(channel) if self.schedule.admits(self.now()) => {
+                    self.serve(&peer, *channel).await;
+                }
+                Next::Meet(channel) => self.visitors.turn_away(*channel),
+                Next::Call => self.call(&peer).await,
+            }
+        }
+    }
+
+    /// Reads the peer and tells the schedule; `None` when the node stops or the peer was removed.
+    async fn look(&mut self) -> Option<Peer> {
+        loop {
+            // Before the store is read: a change meanwhile is seen at the next look.
+            self.context.changed.borrow_and_update();
+            if self.context.stop.borrow().is_some() {
+                return None;
+            }
+            let loaded = self
+                .context
+                .blocking(|handle, peer| match handle.store().peer(peer) {
+                    Err(store::Error::NoSuch { .. }) => Ok(None),
+                    peer => Ok(Some(peer?)),
+                });
+            match loaded.await {
+                Ok(Some(peer)) => {
+                    self.looked(&peer).await;
+                    return Some(peer);
+                }
+                // Removed; added again, it gets another worker.
+                Ok(None) => return None,
+                Err(reason) => {
+                    self.failed(reason).await;
+                    self.pause().await?;
+                }
+            }
+        }
+    }
+
+    async fn looked(&mut self, peer: &Peer) {
+        if self.seen.as_ref() != Some(&peer.entry) {
+            self.hear(Event::Changed);
+            self.seen = Some(peer.entry.clone());
+        }
+        if self.context.handle.take_at_once(self.context.peer) {
+            self.hear(Event::Wanted);
+        }
+        let policy = &peer.entry.policy;
+        self.hear(Event::Looked(Rules {
+            every: policy
+                .schedule_s
+                .map(|seconds| Duration::from_secs(seconds.into())),
+            on_demand: policy.on_demand,
+            by_hand: policy.approval == Approval::ByHand,
+            can_call: can_call(peer),
+            calls_second: self.context.handle.id() > peer.entry.id,
+        }));
+        if let Some(approval) = self.schedule.awaited()
+            && let Some(event) = decided(&self.context, approval).await
+        {
+            self.hear(event);
+        }
+    }
+
+    /// Ends every signed session of this peer; false when the node stops meanwhile.
+    async fn end_signed(&mut self, peer: &Peer) -> bool {
+        loop {
+            match end_next(&self.context, &mut self.visitors, peer).await {
+                None => return false,
+                Some(Ok(None)) => return true,
+                Some(Ok(Some(Outcome::Answered | Outcome::Settled))) => {
+                    self.answered(Timestamp::now());
+                }
+                Some(Ok(Some(_))) => {}
+                Some(Err(reason)) => {
+                    self.failed(reason).await;
+                    if self.pause().await.is_none() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sees to the stock of tables, and tells the schedule whether there is one for a session.
+    async fn ready_or_not(&mut self, peer: &Peer) {
+        let ready = self.prepare(peer).await;
+        self.hear(Event::Stocked(ready));
+        if ready && !self.ready {
+            self.context
+                .handle
+                .set(self.context.peer, |pair| pair.trouble = None);
+        }
+        self.ready = ready;
+    }
+
+    async fn prepare(&mut self, peer: &Peer) -> bool {
+        loop {
+            let entry = peer.clone();
+            let stock = self
+                .context
+                .blocking(move |handle, _| stock(&handle, &entry));
+            match stock.await {
+                Ok(stock) if stock >= self.context.settings.tables.max(1) => return true,
+                Ok(stock) if !self.schedule.may_prepare(self.now()) => return stock > 0,
+                Ok(_) => {}
+                Err(reason) => {
+                    self.context.show_trouble(&reason);
+                    return false;
+                }
+            }
+            self.context.show(Doing::Preparing);
+            let (entry, handle) = (peer.clone(), self.context.handle.clone());
+            let preparing = spawn_blocking(move || prepare(&handle, &entry));
+            let stop = &self.context.stop;
+            let Some(prepared) = self.visitors.turn_away_during(stop, preparing).await else {
+                return false;
+            };
+            let prepared =
+                prepared.unwrap_or_else(|_| Err(NoSession::because("preparing a table failed")));
+            if let Err(reason) = prepared {
+                self.context.show_trouble(&reason);
+                let chance = chance();
+                self.hear(Event::TableFailed { chance });
+                return false;
+            }
+        }
+    }
+
+    /// Shows how things stand, and waits for what comes first.
+    async fn next(&mut self, peer: &Peer) -> Next {
+        let now = self.now();
+        let step = self.schedule.next(now);
+        let due = match step {
+            Step::Call => Some(now.wall),
+            Step::Wait { due, .. } => due,
+        };
+        let doing = match self.schedule.awaited() {
+            Some(approval) => Doing::AwaitingApproval(approval),
+            None if self.ready && !can_call(peer) => Doing::AwaitingPeer,
+            None => Doing::Nothing,
+        };
+        self.context.handle.set(self.context.peer, |pair| {
+            (pair.doing, pair.next) = (doing, due);
+        });
+        let (pause, then) = match step {
+            Step::Call => (Duration::ZERO, Next::Call),
+            Step::Wait { pause, .. } => (pause, Next::Look),
+        };
+        tokio::select! {
+            biased;
+            () = told_to_stop(&self.context.stop) => Next::Stop,
+            // Whoever is there already is met first.
+            channel = self.visitors.next() => channel.map_or(Next::Stop, |channel| Next::Meet(Box::new(channel))),
+            _ = self.context.changed.changed() => Next::Look,
+            () = sleep(pause) => then,
+        }
+    }
+
+    /// Calls the peer and runs a session as its initiator.
+    async fn call(&mut self, peer: &Peer) {
+        let Some(permit) = self.permit(peer).await else {
+            return;
+        };
+        self.context.show(Doing::AwaitingPeer);
+        let limits = self.context.settings.limits.clone();
+        let dialling = dial(self.context.handle.clone(), limits, peer.clone());
+        let dialled = tokio::select! {
+            biased;
+            () = told_to_stop(&self.context.stop) => return,
+            Some(channel) = self.visitors.next() => return self.serve(peer, channel).await,
+            dialled = dialling => dialled,
+        };
+        match dialled {
+            Ok(channel) => {
+                let yielded = self.session(peer, (Role::Initiator, channel), permit).await;
+                if let Some(channel) = yielded {
+                    self.serve(peer, channel).await;
+                }
+            }
+            Err(error) => self.failed(error.into()).await,
+        }
+    }
+
+    /// Runs a session as its responder, if policy lets it run now.
+    async fn serve(&mut self, peer: &Peer, channel: Channel) {
+        match self.permit(peer).await {
+            Some(permit) => {
+                self.session(peer, (Role::Responder, channel), permit).await;
+            }
+            None => self.visitors.turn_away(channel),
+        }
+    }
+
+    /// Lets a session run now, if budget and officers do.
+    async fn permit(&mut self, peer: &Peer) -> Option<Permit> {
+        if self.schedule.refuses(self.now()) {
+            return None;
+        }
+        match clearance(&self.context, peer).await {
+            Ok(clearance) => self.schedule.clear(clearance),
+            Err(reason) => {
+                self.failed(reason).await;
+                None
+            }
+        }
+    }
+
+    /// Runs one session, and tells the schedule what came of it. Gives the channel for which it made room.
+    async fn session(
+        &mut self,
+        peer: &Peer,
+        over: (Role, Channel),
+        permit: Permit,
+    ) -> Option<Channel> {
+        let came = session::run(&self.context, &mut self.visitors, peer, over, permit).await;
+        if came.not_begun {
+            self.hear(Event::NotBegun);
+        }
+        match came.result {
+            Ok(Some(asked_at)) => self.answered(asked_at),
+            Ok(None) => {}
+            Err(reason) => self.failed(reason).await,
+        }
+        came.yielded
+    }
+
+    fn answered(&mut self, began: Timestamp) {
+        self.hear(Event::Answered { began });
+        self.context.handle.set(self.context.peer, |pair| {
+            (pair.trouble, pair.answered) = (None, Some(Timestamp::now()));
+        });
+    }
+
+    /// Puts the next attempt off, and tells people and the audit log why.
+    async fn failed(&mut self, reason: NoSession) {
+        self.hear(Event::Failed {
+            chance: chance(),
+            budget_until: reason.budget_until,
+        });
+        self.context.show_trouble(&reason);
+        let Some(note) = reason.note else { return };
+        if !self.schedule.may_note(self.now()) {
+            return;
+        }
+        self.hear(Event::Noted);
+        let noting = self
+            .context
+            .blocking(move |handle, peer| Ok(note.write(handle.store(), peer)?));
+        if let Err(reason) = noting.await {
+            self.context.show_trouble(&reason);
+        }
+    }
+
+    /// Waits for the longest pause, turning visitors away; `None` when the node stops.
+    async fn pause(&mut self) -> Option<()> {
+        let pause = sleep(self.context.settings.retry_max);
+        self.visitors
+            .turn_away_during(&self.context.stop, pause)
+            .await
+    }
+
+    fn hear(&mut self, event: Event) {
+        let now = self.now();
+        self.schedule.hear(now, event);
+    }
+
+    /// The one place where a worker reads the clocks for its schedule.
+    fn now(&self) -> Now {
+        Now {
+            elapsed: self.began.elapsed(),
+            wall: Timestamp::now(),
+        }
+    }
+}
+
+/// Keeps two nodes from missing each other for ever.
+fn chance() -> u8 {
+    let [chance, ..] = UnwrapErr(SysRng).next_u32().to_le_bytes();
+    chance
+}

@@ -1,0 +1,74 @@
+//! What a session of the daemon must have kept, in the store before the message leaves that needs it; and
+//! how far it is, where people see it. Blocks.
+
+use std::io;
+
+use jiff::Timestamp;
+use tokio::sync::OwnedRwLockReadGuard;
+
+use super::course::{Course, Reached};
+use crate::handle::{Doing, Handle};
+use crate::{Cause, Owner};
+use admin::SessionNumber;
+use protocol::{Persist, Progress};
+use store::sessions::Start;
+
+/// Keeps the state of one session in the store.
+pub(super) struct StoreJournal {
+    pub handle: Handle,
+    pub start: Start,
+    pub session: Option<SessionNumber>,
+    pub course: Course,
+    /// Keeps imports from beginning meanwhile.
+    pub runs: Option<OwnedRwLockReadGuard<()>>,
+}
+
+impl Owner for StoreJournal {
+    fn keep(&mut self, state: Persist) -> io::Result<()> {
+        let (store, now) = (self.handle.store(), Timestamp::now());
+        let number = || {
+            self.session
+                .ok_or_else(|| io::Error::other("no session was started"))
+        };
+        match state {
+            // The course first, then the store: what is being written down is not cut off meanwhile.
+            Persist::TableUsed => {
+                self.course
+                    .reach(Reached::Committed)
+                    .map_err(io::Error::other)?;
+                let number = store
+                    .start_session(&self.start, now)
+                    .map_err(io::Error::other)?;
+                self.session = Some(number);
+                Ok(())
+            }
+            Persist::Signed(state) => {
+                self.course
+                    .reach(Reached::Signed)
+                    .map_err(io::Error::other)?;
+                store
+                    .keep_signed(number()?, &state, &self.start.policy, now)
+                    .map_err(io::Error::other)
+            }
+            Persist::Agreed(_, agreed) => store
+                .keep_agreed(number()?, agreed.signed())
+                .map_err(io::Error::other),
+            Persist::PeerReleased(_, release) => store
+                .keep_released(number()?, &release)
+                .map_err(io::Error::other),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.handle.set(self.start.peer, |pair| {
+            pair.doing = Doing::Running(progress)
+        });
+    }
+
+    fn left_to_the_mediator(&mut self, _cause: &Cause) {
+        // That may take as long as the settling window.
+        self.runs = None;
+        self.handle
+            .set(self.start.peer, |pair| pair.doing = Doing::Settling);
+    }
+}

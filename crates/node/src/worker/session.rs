@@ -1,0 +1,192 @@
+//! One session over a channel that is open: set up, run as long as nothing cuts it off, and written down.
+//!
+//! It is handed the permit, and decides nothing about when sessions run.
+
+use jiff::Timestamp;
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::course::{Course, Reached, YIELDED};
+use super::ending::{answered, ended, never_began};
+use super::journal::StoreJournal;
+use super::no_session::NoSession;
+use super::outcome::SessionRun;
+use super::reach::mediator_at_hand;
+use super::schedule::Permit;
+use super::setup::{Begun, begin};
+use super::stop::stopped;
+use super::visitors::Visitors;
+use crate::settle::AtRelay;
+use crate::{Ended, run_mediated_session};
+use admin::{Peer, TableNumber};
+use protocol::Role;
+use protocol::{Outcome, Session};
+use transport::Channel;
+
+/// What a session came to, for the schedule.
+pub(super) struct Came {
+    /// When the lists were read of the session that has answers; `None` where nothing is to be said.
+    pub result: Result<Option<Timestamp>, NoSession>,
+    /// The peer opened it and did not begin it.
+    pub not_begun: bool,
+    /// The peer's own call, for which this one made room.
+    pub yielded: Option<Channel>,
+}
+
+/// Runs one session over `channel` to its end, and writes down how it ended.
+pub(super) async fn run(
+    context: &Context,
+    visitors: &mut Visitors,
+    peer: &Peer,
+    (role, channel): (Role, Channel),
+    permit: Permit,
+) -> Came {
+    let (mediator, begun) = match set_up(context, peer, role, permit).await {
+        Ok(set_up) => set_up,
+        Err(reason) => {
+            visitors.turn_away(channel);
+            return Came {
+                result: Err(reason),
+                not_begun: false,
+                yielded: None,
+            };
+        }
+    };
+    let Begun {
+        session,
+        mut journal,
+        asked,
+        asked_at,
+    } = begun;
+    let over = (role, channel, session, mediator);
+    let (result, yielded) = drive(context, visitors, peer, over, &mut journal).await;
+    let not_begun = journal.session.is_none() && role == Role::Responder;
+    let cut_off = journal.course.cut_off();
+    let result = match journal.session {
+        Some(number) => {
+            let run = SessionRun {
+                number,
+                asked_at,
+                asked,
+                wide: peer.entry.policy.wide.is_some(),
+            };
+            write_down(context, peer, run, result).await
+        }
+        None => {
+            // It was not committed: the table serves another session.
+            put_back(context, journal.start.table).await;
+            let reason = result.err().and_then(|ended| never_began(context, &ended));
+            reason.map_or(Ok(None), Err)
+        }
+    };
+    let result = match (result, cut_off) {
+        (Ok(Some(asked_at)), _) => Ok(Some(asked_at)),
+        // To make room for the peer's own call is no failure.
+        (_, Some(_)) if yielded.is_some() => Ok(None),
+        (_, Some(why)) => Err(NoSession::because(why)),
+        (result, None) => result,
+    };
+    Came {
+        result,
+        not_begun,
+        yielded,
+    }
+}
+
+/// Makes ready what a session needs, the cheapest to lose first: the table is taken last.
+async fn set_up(
+    context: &Context,
+    peer: &Peer,
+    role: Role,
+    permit: Permit,
+) -> Result<(Option<AtRelay>, Begun), NoSession> {
+    let mediator = mediator_at_hand(context, peer).await?;
+    let runs = context
+        .handle
+        .session_runs()
+        .ok_or_else(|| NoSession::because("a list is being imported"))?;
+    let entry = peer.clone();
+    let begun = context.blocking(move |handle, _| begin(handle, &entry, role, permit));
+    let mut begun = begun.await?;
+    begun.journal.runs = Some(runs);
+    Ok((mediator, begun))
+}
+
+/// Moves the session's messages, and meets who comes meanwhile. Gives also the channel for which it made
+/// room, if the peer called too and its call goes before.
+async fn drive(
+    context: &Context,
+    visitors: &mut Visitors,
+    peer: &Peer,
+    (role, channel, session, mediator): (Role, Channel, Session, Option<AtRelay>),
+    journal: &mut StoreJournal,
+) -> (Result<Outcome, Ended>, Option<Channel>) {
+    let course = journal.course.clone();
+    // When both call at once, the call of the lower id goes on.
+    let makes_room = role == Role::Initiator && context.handle.id() > peer.entry.id;
+    let mut yielded = None;
+    let mut rng = UnwrapErr(SysRng);
+    let run = run_mediated_session(
+        session,
+        channel,
+        &mut rng,
+        &context.settings.patience,
+        journal,
+        mediator.as_ref(),
+        cut_off(context, peer, course.clone()),
+    );
+    tokio::pin!(run);
+    loop {
+        tokio::select! {
+            result = &mut run => return (result, yielded),
+            Some(other) = visitors.next() => {
+                if makes_room && course.cut_off_before(Reached::Committed, YIELDED) {
+                    yielded = Some(other);
+                } else {
+                    visitors.turn_away(other);
+                }
+            }
+        }
+    }
+}
+
+/// Resolves when the session must not go on.
+async fn cut_off(context: &Context, peer: &Peer, course: Course) {
+    let begun_by = Instant::now() + context.settings.patience.stall;
+    let (handle, number) = (context.handle.clone(), context.peer);
+    let before = peer.entry.policy.clone();
+    let same = move || {
+        let now = handle.store().peer(number);
+        now.is_ok_and(|now| now.entry.policy == before)
+    };
+    tokio::select! {
+        () = stopped(&context.stop) => {}
+        () = course.is_cut_off(begun_by, context.changed.clone(), same) => {}
+    }
+}
+
+/// Writes down what came of a session that was committed.
+async fn write_down(
+    context: &Context,
+    peer: &Peer,
+    run: SessionRun,
+    result: Result<Outcome, Ended>,
+) -> Result<Option<Timestamp>, NoSession> {
+    let asked_at = run.asked_at;
+    match result {
+        Ok(outcome) => {
+            let kept = answered(context, peer, run, outcome).await;
+            kept.map(|()| Some(asked_at))
+        }
+        Err(failed) => Err(ended(context, peer, run, failed).await),
+    }
+}
+
+async fn put_back(context: &Context, table: TableNumber) {
+    let put = context.blocking(move |handle, _| Ok(handle.store().put_back_prepared(table)?));
+    if let Err(reason) = put.await {
+        tracing::error!(peer = context.peer.number(), trouble = reason.text, "table");
+    }
+}
