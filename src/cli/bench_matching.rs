@@ -86,12 +86,12 @@ fn read_truth(path: &Path) -> Result<HashSet<String>, Failure> {
 
 /// How many of the people who are held were found, and how many others.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Found {
+struct Hits {
     right: u32,
     wrong: u32,
 }
 
-impl Found {
+impl Hits {
     fn add(&mut self, is_held: bool) {
         if is_held {
             self.right += 1;
@@ -106,8 +106,8 @@ impl Found {
 struct KindFigures {
     kind: KeyKind,
     elements_per_person: f64,
-    found: Found,
-    alone: Found,
+    found: Hits,
+    alone: Hits,
 }
 
 struct Figures {
@@ -117,12 +117,12 @@ struct Figures {
     left_out: u32,
     truly_held: usize,
     /// Strong answers with both classes on, those to be confirmed among them.
-    strong: Found,
-    confirm: Found,
+    strong: Hits,
+    confirm: Hits,
     /// Any answer with both classes on.
-    all: Found,
+    all: Hits,
     /// Any answer with the narrow class alone.
-    narrow: Found,
+    narrow: Hits,
     elements_per_person: f64,
     narrow_elements_per_person: f64,
     kinds: Vec<KindFigures>,
@@ -143,10 +143,10 @@ impl Figures {
             requested: requested.report.people,
             left_out: held.report.rows_left_out + requested.report.rows_left_out,
             truly_held: truth.len(),
-            strong: Found::default(),
-            confirm: Found::default(),
-            all: Found::default(),
-            narrow: Found::default(),
+            strong: Hits::default(),
+            confirm: Hits::default(),
+            all: Hits::default(),
+            narrow: Hits::default(),
             elements_per_person: elements_per_person(&[held, requested], |_| true),
             narrow_elements_per_person: elements_per_person(&[held, requested], |kind| {
                 kind.class() == KeyClass::Narrow
@@ -158,7 +158,7 @@ impl Figures {
             .iter()
             .map(|person| truth.contains(&*person.record_id))
             .collect();
-        let mut by_kind: HashMap<KeyKind, (Found, Found)> = HashMap::new();
+        let mut by_kind: HashMap<KeyKind, (Hits, Hits)> = HashMap::new();
         let both_answers = answers(requested, &both, &[KeyClass::Narrow, KeyClass::Wide], sizes);
         for (answer, is_held) in both_answers.iter().zip(&is_held) {
             match answer.answer {
@@ -200,12 +200,12 @@ impl Figures {
         figures
     }
 
-    fn recall(&self, found: Found) -> f64 {
+    fn recall(&self, found: Hits) -> f64 {
         f64::from(found.right) / self.truly_held.max(1) as f64
     }
 
     fn to_json(&self) -> serde_json::Value {
-        let pair = |found: Found| serde_json::json!({ "recall": rounded(self.recall(found)), "false": found.wrong });
+        let pair = |found: Hits| serde_json::json!({ "recall": rounded(self.recall(found)), "false": found.wrong });
         let kinds: Vec<serde_json::Value> = self
             .kinds
             .iter()

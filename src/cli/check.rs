@@ -42,10 +42,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut out = BufWriter::new(stdout);
     match print(args, &mut out) {
         Ok(report) => Ok(exit(&report)),
-        Err(Trouble::Failure(failure)) => Err(failure),
+        Err(PrintError::Failure(failure)) => Err(failure),
         // Whoever read our output has seen enough.
-        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Clean),
-        Err(Trouble::Output(error)) => Err(Failure::bad_input(
+        Err(PrintError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Exit::Clean)
+        }
+        Err(PrintError::Output(error)) => Err(Failure::bad_input(
             format!("stdout: {error}"),
             "is the disk full?",
         )),
@@ -62,20 +64,21 @@ fn exit(report: &ListReport) -> Exit {
     }
 }
 
-enum Trouble {
+/// Why printing stopped: the list, or whoever reads the output.
+enum PrintError {
     Failure(Failure),
     Output(io::Error),
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for PrintError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
 }
 
-fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
+fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, PrintError> {
     let schema = args.list.schema();
-    let file = open(&args.file).map_err(Trouble::Failure)?;
+    let file = open(&args.file).map_err(PrintError::Failure)?;
     // Begun with the first row, so that a file that is no list prints nothing.
     let opening = format!("{{\"schema\":{},\"rows\":[\n", json!(schema.name()));
     let mut written = Ok(());
@@ -99,9 +102,9 @@ fn print(args: &Args, out: &mut impl Write) -> Result<ListReport, Trouble> {
     );
     written?;
     let (columns, report) =
-        scanned.map_err(|error| Trouble::Failure(Failure::list(&args.file, &error)))?;
+        scanned.map_err(|error| PrintError::Failure(Failure::list(&args.file, &error)))?;
     if report.rows == 0 {
-        return Err(Trouble::Failure(Failure::list(
+        return Err(PrintError::Failure(Failure::list(
             &args.file,
             &ListError::NoRows,
         )));

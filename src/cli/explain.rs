@@ -116,6 +116,20 @@ struct PartPair {
 }
 
 impl PartPair {
+    fn of(part: KeyPart, first: &ScannedRow, second: &ScannedRow) -> Self {
+        let values = |row: &ScannedRow| {
+            PartValues::of(&row.record)
+                .each(part)
+                .map(str::to_owned)
+                .collect()
+        };
+        Self {
+            part,
+            first: values(first),
+            second: values(second),
+        }
+    }
+
     fn state(&self) -> &'static str {
         if self.first.is_empty() || self.second.is_empty() {
             "missing"
@@ -134,6 +148,26 @@ struct KeyPair {
     because: Vec<(&'static str, &'static str)>,
 }
 
+impl KeyPair {
+    /// `parts` has at least those of the kind.
+    fn of(kind: KeyKind, meets: bool, parts: &[PartPair]) -> Self {
+        let mut because: Vec<(&'static str, &'static str)> = parts
+            .iter()
+            .filter(|pair| !meets && kind.parts().contains(&pair.part) && pair.state() != "same")
+            .map(|pair| (pair.part.label(), pair.state()))
+            .collect();
+        // All parts agree, so it is the one-sided rule: the held row does not lack what it must lack.
+        if let Some(gap) = kind.gap().filter(|_| !meets && because.is_empty()) {
+            because.push((gap.label(), "known of the held one"));
+        }
+        Self {
+            kind,
+            meets,
+            because,
+        }
+    }
+}
+
 impl Comparison {
     fn of(schema: Schema, first: &ScannedRow, second: &ScannedRow) -> Self {
         let mut parts: Vec<PartPair> = Vec::new();
@@ -146,39 +180,16 @@ impl Comparison {
         for kind in schema.kinds().iter().copied() {
             for part in kind.parts().iter().copied() {
                 if !parts.iter().any(|pair| pair.part == part) {
-                    let values = |row: &ScannedRow| {
-                        PartValues::of(&row.record)
-                            .each(part)
-                            .map(str::to_owned)
-                            .collect()
-                    };
-                    parts.push(PartPair {
-                        part,
-                        first: values(first),
-                        second: values(second),
-                    });
+                    parts.push(PartPair::of(part, first, second));
                 }
             }
             let meets = first
                 .keys
                 .iter()
                 .any(|(own, identity)| *own == kind && theirs.contains_key(identity));
-            let mut because: Vec<(&'static str, &'static str)> = parts
-                .iter()
-                .filter(|pair| {
-                    !meets && kind.parts().contains(&pair.part) && pair.state() != "same"
-                })
-                .map(|pair| (pair.part.label(), pair.state()))
-                .collect();
-            if let Some(gap) = kind.gap().filter(|_| !meets && because.is_empty()) {
-                because.push((gap.label(), "known of the held one"));
-            }
-            keys.push(KeyPair {
-                kind,
-                meets,
-                because,
-            });
+            keys.push(KeyPair::of(kind, meets, &parts));
         }
+        // Two rows are lists as small as there are: no match is *to be confirmed* for the lists' sizes.
         let sizes = ListSizes {
             requested: 1,
             held: 1,

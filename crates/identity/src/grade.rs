@@ -119,6 +119,7 @@ pub fn answer(
         .filter(|(kind, identity)| classes.contains(&kind.class()) && matched.contains(identity))
         .map(|(kind, _)| *kind)
         .collect();
+    // Variants of a family name give several keys of one kind; only which kinds matched counts.
     kinds.sort_unstable();
     kinds.dedup();
     PersonAnswer {

@@ -103,6 +103,7 @@ pub fn hashed_identities(
     let mut identities = Vec::with_capacity(16);
     each_key(schema, list, record, |kind, key| {
         let identity = (kind, key.hashed());
+        // Double names may give one key twice; a list of so few is searched faster than a set.
         if !identities.contains(&identity) {
             identities.push(identity);
         }

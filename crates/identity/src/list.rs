@@ -104,6 +104,7 @@ pub fn read<R: Read + Seek>(
         if row.is_used() {
             let columns = options.carry_columns.then_some(row.cells);
             let kept = |kind: KeyKind| options.wide || kind.class() == KeyClass::Narrow;
+            // Exactly as large as needed: these stay in memory for every person of the list.
             let mut keys =
                 Vec::with_capacity(row.keys.iter().filter(|(kind, _)| kept(*kind)).count());
             keys.extend(row.keys.into_iter().filter(|(kind, _)| kept(*kind)));

@@ -1,4 +1,4 @@
-//! How one record is read: folds, classes, date and numbers, and what is doubtful about them.
+//! One record in normal form: folds, classes, date and numbers, and what is doubtful about them.
 //! `docs/matching.md` §1–7 and §9.
 //!
 //! Handed the cells of one row by field, and today's date to judge an age; holds normal forms only.
@@ -156,6 +156,7 @@ impl NormalRecord {
     fn read_given(&mut self, word: String) {
         let sounds = phonemes(&word);
         self.initial = given::initial(&sounds);
+        // One letter is an initial, and has no class.
         if word.chars().nth(1).is_some() {
             if let Some((part, found)) = given::given_class(&sounds) {
                 match found {

@@ -25,6 +25,7 @@ impl<'a> PartValues<'a> {
         let birth = record.birth;
         let names = record.given_part().map_or_else(Vec::new, |given| {
             let pair = |family: &str| {
+                // Sorted, so that swapped columns give the same.
                 let (first, second) = if family < given {
                     (family, given)
                 } else {

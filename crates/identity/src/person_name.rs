@@ -149,6 +149,7 @@ fn family_variants(family: &str, other: &str) -> Vec<String> {
             variants.push((*last).to_owned());
         }
     }
+    // The order is kept: what is cut off below are other names, never the whole one.
     let mut seen = Vec::with_capacity(FAMILY_VARIANTS_MAX);
     variants.retain(|variant| {
         !seen.contains(variant) && {

@@ -33,6 +33,7 @@ impl Repairs {
             if !one_apart(form.as_bytes(), word.as_bytes()) || !fits(form) {
                 continue;
             }
+            // Two classes as near as each other: repaired to either, it might be the wrong person.
             match found {
                 None => found = Some(*class),
                 Some(other) if other == *class => {}

@@ -104,6 +104,7 @@ fn cells(record: &csv::ByteRecord, columns: usize) -> Result<Cells, RowFault> {
     }
     let mut texts = Vec::with_capacity(columns);
     for (column, cell) in record.iter().take(columns).enumerate() {
+        // A few broken cells do not make the file another encoding; their rows are left out.
         match std::str::from_utf8(cell) {
             Ok(text) if !text.contains(encoding::REPLACED) => texts.push(text),
             _ => {

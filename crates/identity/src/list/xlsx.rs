@@ -28,6 +28,7 @@ pub(super) fn feed<R: Read + Seek>(
     let sheet = workbook
         .sheets_metadata()
         .iter()
+        // A hidden sheet is seldom what its owner sees as the list.
         .find(|sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet)
         .map(|sheet| sheet.name.clone())
         .ok_or(ListError::Empty)?;
