@@ -10,9 +10,9 @@ use std::sync::Arc;
 use identity::{KeyClass, List, ListKind, ListOptions, Schema, list};
 use node::{Owner, Patience, run_session};
 use pairing::NodeKey;
-use protocol::offer::{Ceilings, Mediator, SettlingWindow};
-use protocol::session::{Persist, Progress, Session, Setup};
 use protocol::{ByClass, Ceiling, PreparedTable, Role, Terms};
+use protocol::{Ceilings, Mediator, SettlingWindow};
+use protocol::{Persist, Progress, Session, Setup};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use transport::{Limits, Listener, PinnedTls, connect};
@@ -108,7 +108,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let asked = ended.map_err(|ended| ended.cause)?;
     let answered = answering.await???;
     let found = |outcome: &protocol::session::Outcome| {
-        outcome.held.iter().flat_map(|(_, held)| held).count()
+        outcome.matches.iter().flat_map(|(_, held)| held).count()
     };
     println!(
         "The north asked for one person: {} of the keys matched",
