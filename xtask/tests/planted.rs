@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use xtask::circles::{circles_of, render};
-use xtask::house::{Lines, count_text};
+use xtask::house::{CODE_LINES_MAX, Lines, count, count_text};
+use xtask::{packages, root};
 
 /// The files of each circle in a crate of `files`, the first of which is its root.
 fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
@@ -347,4 +348,28 @@ mod tests {
             reasons: 2
         }
     );
+}
+
+#[test]
+fn no_files_of_this_workspace_are_in_a_circle() {
+    let (root, mut told) = (root(), String::new());
+    let packages = packages(&root);
+    assert!(packages.len() >= 15, "the crates were found");
+    for package in &packages {
+        for circle in xtask::circles::circles(package).expect("it parses") {
+            told += &format!("{}: {}", package.name, render(&circle, &root));
+        }
+    }
+    assert_eq!(told, "");
+}
+
+#[test]
+fn no_file_of_this_workspace_is_longer_than_500_lines_of_code() {
+    for package in packages(&root()) {
+        let files = count(&package).expect("it parses");
+        assert!(!files.is_empty(), "{} has files", package.name);
+        for (path, lines) in files {
+            assert!(lines.code <= CODE_LINES_MAX, "{}", path.display());
+        }
+    }
 }

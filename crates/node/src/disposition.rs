@@ -7,7 +7,7 @@
 
 use jiff::SignedDuration;
 
-use super::Cause;
+use crate::cause::Cause;
 use admin::{Blame, Outcome};
 use protocol::limits::FORGOTTEN_AFTER_SECONDS;
 use protocol::{

@@ -4,54 +4,22 @@
 //! signatures and the release does not come, it settles. Only a verdict that checks ends it.
 
 mod at_relay;
+mod settler;
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 pub use at_relay::AtRelay;
+pub use settler::{NoSettler, Settler, SettlerFault};
 
-use super::{Cause, Patience};
+use crate::cause::Cause;
+use crate::patience::Patience;
 use pairing::NodeId;
 use protocol::{
-    AgreementFault, Decision, MediatorTime, Outcome, Refusal, SessionId, SignedAgreement,
-    SignedState, SignedVerdict, VerifiedVerdict,
+    AgreementFault, Decision, Outcome, Refusal, SignedAgreement, SignedState, SignedVerdict,
+    VerifiedVerdict,
 };
-
-/// Asks the mediator on behalf of this node.
-pub trait Settler: Sync {
-    /// The key that its verdicts are under.
-    fn mediator(&self) -> NodeId;
-
-    /// The last deadline that it settles.
-    fn last_deadline(&self) -> MediatorTime;
-
-    fn time(&self) -> impl Future<Output = Result<MediatorTime, SettlerFault>> + Send;
-
-    fn settle(
-        &self,
-        signed: &SignedAgreement,
-    ) -> impl Future<Output = Result<Decision, SettlerFault>> + Send;
-
-    fn claim(
-        &self,
-        session: &SessionId,
-        deadline: MediatorTime,
-    ) -> impl Future<Output = Result<Decision, SettlerFault>> + Send;
-}
-
-/// Why the mediator gave no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SettlerFault {
-    #[error("the mediator cannot be asked: {0}")]
-    Channel(#[from] transport::Error),
-    #[error("the mediator refused: {0}")]
-    Refused(#[from] Refusal),
-}
-
-/// What a node without a mediator asks: nobody.
-#[derive(Debug, Clone, Copy)]
-pub enum NoSettler {}
 
 /// Ends a session that this side has signed with the mediator's verdict, however long that takes:
 /// at the latest a verdict comes when the mediator is there and the deadline is past.
@@ -124,26 +92,4 @@ fn take(state: &SignedState, verdict: &SignedVerdict, mediator: NodeId) -> Resul
         matches: state.open(&release).map_err(protocol::Error::from)?,
         receipt: *receipt,
     })
-}
-
-impl Settler for NoSettler {
-    fn mediator(&self) -> NodeId {
-        match *self {}
-    }
-
-    fn last_deadline(&self) -> MediatorTime {
-        match *self {}
-    }
-
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
-        match *self {}
-    }
-
-    async fn settle(&self, _: &SignedAgreement) -> Result<Decision, SettlerFault> {
-        match *self {}
-    }
-
-    async fn claim(&self, _: &SessionId, _: MediatorTime) -> Result<Decision, SettlerFault> {
-        match *self {}
-    }
 }

@@ -6,7 +6,7 @@
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Settler, SettlerFault};
+use super::settler::{Settler, SettlerFault};
 use pairing::{NodeId, NodeKey};
 use protocol::{Decision, Descriptor, MediatorTime, SessionId, SignedAgreement};
 use transport::{Error, Limits, PinnedTls, RelayConnection};

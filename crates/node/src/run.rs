@@ -1,0 +1,283 @@
+//! Runs one session over an open channel: moves messages, gives the work to all cores without holding up
+//! the channel, judges liveness, and says how the session ended. It decides nothing of the protocol.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep, timeout};
+
+use protocol::limits::WINDOW_SECONDS_MAX;
+use protocol::{
+    AbortReason, MediatorTime, Message, Outcome, Persist, Progress, Session, Standing, Step,
+};
+use transport::{self, Channel, Direction, Readiness};
+
+use crate::cause::{Cause, Ended};
+use crate::disposition::{Next, Recourse};
+use crate::patience::Patience;
+use crate::settle::{self, NoSettler, Settler};
+
+/// Bytes that must move within [`Patience::stall`] for the peer to count as alive: more than pings alone make.
+const PROGRESS_BYTES_MIN: u64 = 1000;
+
+/// Persists before it sends; hears of progress.
+pub trait Owner {
+    /// Keeps what must be kept before the next message leaves.
+    ///
+    /// # Errors
+    /// It could not be kept: the session ends before that message.
+    fn keep(&mut self, state: Persist) -> std::io::Result<()>;
+
+    /// Hears how far the session is.
+    fn progress(&mut self, progress: Progress);
+
+    /// Hears that this side has signed, met with `cause`, and now waits for the mediator's word.
+    fn left_to_the_mediator(&mut self, _cause: &Cause) {}
+}
+
+/// Runs a session without a mediator to its end over `channel`. On success the peer has everything
+/// that this side sent, or has had [`transport::Limits::finish`] to take it.
+///
+/// # Errors
+/// The session ended without answers; the peer was told, where it could be.
+pub async fn run_session(
+    session: Session,
+    channel: Channel,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Outcome, Ended> {
+    let nobody = None::<&NoSettler>;
+    run_mediated_session(session, channel, rng, patience, owner, nobody, cancelled).await
+}
+
+/// The same with a mediator, if there is a `settler`: a session that this side has signed then ends by
+/// the peer's release or by the mediator's verdict, and by nothing else but `cancelled`.
+///
+/// # Errors
+/// The session ended without answers; the peer was told, where it could be.
+pub async fn run_mediated_session(
+    mut session: Session,
+    mut channel: Channel,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    settler: Option<&impl Settler>,
+    cancelled: impl Future<Output = ()>,
+) -> Result<Outcome, Ended> {
+    tokio::pin!(cancelled);
+    let mut stopped = false;
+    let ended = {
+        let run = drive(&mut session, &mut channel, rng, patience, owner, settler);
+        tokio::select! {
+            biased;
+            ended = run => ended,
+            () = &mut cancelled => {
+                stopped = true;
+                Err(Cause::Cancelled)
+            }
+        }
+    };
+    // Whatever stopped it, what has already come may be enough for answers.
+    let ended = match ended {
+        Err(cause @ (Cause::Channel(_) | Cause::Stalled { .. } | Cause::Cancelled)) => {
+            match block_in_place(|| session.wind_up(rng)) {
+                Ok(Some(outcome)) => Ok(outcome),
+                Ok(None) => Err(cause),
+                Err(told) => Err(told.into()),
+            }
+        }
+        ended => ended,
+    };
+    let cause = match ended {
+        Ok(outcome) => {
+            // Both have released or settled by now. Whether the peer's last bytes arrive changes nothing here.
+            tokio::select! {
+                _ = channel.finish() => {}
+                () = &mut cancelled, if !stopped => {}
+            }
+            return Ok(outcome);
+        }
+        Err(cause) => cause,
+    };
+    take_leave(channel, &cause, patience).await;
+    let next = cause
+        .disposition(session.standing(), Recourse::now(settler.is_some()))
+        .next;
+    let cause = match (session.signed(), settler) {
+        (Some(state), Some(settler)) if !stopped && next == Next::AskMediator => {
+            owner.left_to_the_mediator(&cause);
+            let agreed = session.receipt().map(|receipt| receipt.agreement.clone());
+            let agreed = agreed.or_else(|| state.both_signed());
+            tokio::select! {
+                ended = settle::by_verdict(state, agreed, settler, patience) => match ended {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(cause) => cause,
+                },
+                () = &mut cancelled => Cause::Cancelled,
+            }
+        }
+        _ => cause,
+    };
+    let receipt = session.receipt().cloned().map(Box::new);
+    Err(Ended {
+        cause,
+        standing: session.standing(),
+        receipt,
+    })
+}
+
+async fn drive(
+    session: &mut Session,
+    channel: &mut Channel,
+    rng: &mut impl CryptoRng,
+    patience: &Patience,
+    owner: &mut impl Owner,
+    settler: Option<&impl Settler>,
+) -> Result<Outcome, Cause> {
+    let liveness = Liveness::new(channel, patience.stall);
+    loop {
+        let step = block_in_place(|| session.advance(rng))?;
+        owner.progress(session.progress());
+        match step {
+            Step::Send(message) => {
+                // While there is no room to send, what the peer sends is still taken in: neither
+                // side can block the other.
+                let mut message = Some(message);
+                while let Some(waiting) = message.take() {
+                    match liveness.ready(channel, true).await? {
+                        Readiness::CanSend(permit) => permit.send(waiting)?,
+                        Readiness::Received(received) => {
+                            session.receive(received)?;
+                            message = Some(waiting);
+                        }
+                        Readiness::Ended => return Err(transport::Error::Gone.into()),
+                    }
+                }
+            }
+            Step::Wait => {
+                let ready = liveness.ready(channel, false);
+                let readiness = match (session.signed(), settler) {
+                    (Some(state), Some(settler)) => {
+                        let state = Arc::clone(state);
+                        tokio::select! {
+                            readiness = ready => readiness?,
+                            outcome = settle::settled(&state, settler, patience.claim) => return outcome,
+                            () = sleep(patience.release) => {
+                                let seconds = patience.release.as_secs();
+                                return Err(Cause::ReleaseLate { seconds });
+                            }
+                        }
+                    }
+                    _ => ready.await?,
+                };
+                match readiness {
+                    Readiness::Received(received) => session.receive(received)?,
+                    Readiness::CanSend(_) | Readiness::Ended => {
+                        return Err(transport::Error::Gone.into());
+                    }
+                }
+            }
+            Step::Persist(state) => block_in_place(|| owner.keep(state)).map_err(Cause::NotKept)?,
+            Step::AskTime => {
+                let settler = settler.ok_or(Cause::NoMediator)?;
+                let now = mediator_time(settler, patience).await?;
+                let epoch_until = settler.last_deadline().0.saturating_sub(WINDOW_SECONDS_MAX);
+                if session.standing() == Standing::Unsigned && now.0 > epoch_until {
+                    return Err(Cause::EpochOver);
+                }
+                block_in_place(|| session.time(now, rng))?;
+            }
+            Step::Done(outcome) => return Ok(*outcome),
+        }
+    }
+}
+
+/// The mediator's time, asked for again for a while when it does not answer.
+async fn mediator_time(settler: &impl Settler, patience: &Patience) -> Result<MediatorTime, Cause> {
+    let last = Instant::now() + patience.mediator;
+    loop {
+        match settler.time().await {
+            Ok(now) => return Ok(now),
+            Err(fault) if Instant::now() + patience.claim >= last => {
+                return Err(Cause::NoTime(fault));
+            }
+            Err(_) => sleep(patience.claim).await,
+        }
+    }
+}
+
+/// Judges by what moves whether the peer is still at it.
+struct Liveness {
+    stall: Duration,
+    traffic: std::sync::Arc<transport::Traffic>,
+}
+
+impl Liveness {
+    fn new(channel: &Channel, stall: Duration) -> Self {
+        Self {
+            stall,
+            traffic: channel.traffic(),
+        }
+    }
+
+    /// What the channel can do next, unless nothing moves for too long.
+    async fn ready<'a>(
+        &self,
+        channel: &'a mut Channel,
+        sending: bool,
+    ) -> Result<Readiness<'a>, Cause> {
+        let mut before = self.bytes();
+        let ready = channel.ready(sending);
+        tokio::pin!(ready);
+        loop {
+            match timeout(self.stall, &mut ready).await {
+                Ok(readiness) => return Ok(readiness?),
+                Err(_) => {
+                    let now = self.bytes();
+                    if now - before < PROGRESS_BYTES_MIN {
+                        return Err(Cause::Stalled {
+                            seconds: self.stall.as_secs(),
+                        });
+                    }
+                    before = now;
+                }
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.traffic.bytes(Direction::Sent) + self.traffic.bytes(Direction::Received)
+    }
+}
+
+/// Tells the peer why, where that may still reach it.
+async fn take_leave(mut channel: Channel, cause: &Cause, patience: &Patience) {
+    let reason = match cause {
+        Cause::Exchange(error) => error.abort_reason(),
+        Cause::Channel(transport::Error::Misbehaved(_)) => Some(AbortReason::Misbehaved),
+        Cause::Channel(_) => return,
+        Cause::Stalled { .. } => Some(AbortReason::Stalled),
+        Cause::Cancelled => Some(AbortReason::Cancelled),
+        Cause::ReleaseLate { .. } => Some(AbortReason::Stalled),
+        Cause::NoMediator
+        | Cause::NoTime(_)
+        | Cause::EpochOver
+        | Cause::NeverSettled
+        | Cause::MediatorRefused(_)
+        | Cause::MediatorMisbehaved { .. }
+        | Cause::ReleaseLost
+        | Cause::NotKept(_) => Some(AbortReason::Failed),
+    };
+    let farewell = async move {
+        if let Some(reason) = reason {
+            channel.send(Message::Abort(reason)).await?;
+        }
+        channel.finish().await
+    };
+    let _ = timeout(patience.farewell, farewell).await;
+}
