@@ -26,7 +26,7 @@ use protocol::{
 ///
 /// # Errors
 /// [`Cause::NeverSettled`]: neither side has answers, for good. [`Cause::MediatorRefused`]: it may still
-/// give a verdict later. [`Cause::MediatorMisbehaved`]: it will give none that holds. An [`protocol::Error`](protocol::Error) when the
+/// give a verdict later. [`Cause::MediatorMisbehaved`]: it will give none that holds. An [`protocol::Error`] when the
 /// peer's tables do not open under a proven release.
 pub async fn by_verdict(
     state: &SignedState,

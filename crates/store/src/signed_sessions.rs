@@ -113,6 +113,9 @@ impl Store {
         state: &SignedState,
     ) -> Result<(Option<SignedAgreement>, Option<Release>), Error> {
         self.read(|tx| {
+            if tx.session(session)?.1 != SIGNED {
+                return Err(wrong_state());
+            }
             let agreed = match tx.more(session, AGREED)? {
                 None => state.both_signed(),
                 Some(bytes) => {
@@ -202,11 +205,8 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What was kept after the signature, whether the session has ended since or not.
     fn more(&self, session: SessionNumber, what: i64) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let (_, stage, _) = self.session(session)?;
-        if stage != SIGNED {
-            return Err(wrong_state());
-        }
         let sealed: Option<Vec<u8>> = self
             .prepare_cached("SELECT sealed FROM signed_more WHERE session = ? AND what = ?")?
             .query_row(params![session, what], |row| row.get(0))

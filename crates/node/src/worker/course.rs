@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 /// The peer has called too, and its call goes before.
 pub(super) const YIELDED: &str = "the peer's own call goes before";
 const NOT_BEGUN: &str = "the peer opened a session and did not begin it";
-const TAKEN_BACK: &str = "the policy for the peer was changed while a session ran";
+pub(super) const TAKEN_BACK: &str = "the policy for the peer was changed while a session ran";
 
 /// How far a session has gone, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::io;
 use jiff::Timestamp;
 use tokio::sync::OwnedRwLockReadGuard;
 
-use super::course::{Course, Reached};
+use super::course::{Course, Reached, TAKEN_BACK};
 use crate::handle::{Doing, Handle};
 use crate::{Cause, Owner};
 use admin::SessionNumber;
@@ -38,7 +38,7 @@ impl Owner for StoreJournal {
                     .map_err(io::Error::other)?;
                 let number = store
                     .start_session(&self.start, now)
-                    .map_err(io::Error::other)?;
+                    .map_err(|error| self.refused(error))?;
                 self.session = Some(number);
                 Ok(())
             }
@@ -48,7 +48,7 @@ impl Owner for StoreJournal {
                     .map_err(io::Error::other)?;
                 store
                     .keep_signed(number()?, &state, &self.start.policy, now)
-                    .map_err(io::Error::other)
+                    .map_err(|error| self.refused(error))
             }
             Persist::Agreed(_, agreed) => store
                 .keep_agreed(number()?, agreed.signed())
@@ -70,5 +70,18 @@ impl Owner for StoreJournal {
         self.runs = None;
         self.handle
             .set(self.start.peer, |pair| pair.doing = Doing::Settling);
+    }
+}
+
+impl StoreJournal {
+    /// Why the store keeps nothing more of this session. What an officer changed may be found there before
+    /// the course hears of it, and is called the same then.
+    fn refused(&self, error: store::Error) -> io::Error {
+        let now = self.handle.store().peer(self.start.peer);
+        if now.is_ok_and(|now| now.entry.policy != self.start.policy) {
+            io::Error::other(TAKEN_BACK)
+        } else {
+            io::Error::other(error)
+        }
     }
 }
