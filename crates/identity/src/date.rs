@@ -2,7 +2,7 @@
 //!
 //! Handed one cell; reads every common order and separator, month names in three languages, Roman
 //! months, spreadsheet serials and partial dates. Knows no today: age is judged in
-//! [`reading`](crate::reading).
+//! `birth_check`.
 
 use unicode_normalization::UnicodeNormalization;
 

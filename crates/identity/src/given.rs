@@ -1,7 +1,7 @@
 //! Given names: one class for Володимир, Владимир and Wolodymyr, and a typing error repaired before
 //! anything is hashed. `docs/matching.md` §4.
 //!
-//! Handed one word's A fold; looks it up in the [`vocabulary`](crate::vocabulary).
+//! Handed one word's A fold; looks it up in the `vocabulary`.
 
 use crate::phoneme::{skeleton, stem};
 use crate::repair::LENGTH_MIN;

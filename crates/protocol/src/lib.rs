@@ -15,7 +15,7 @@
 //! - [`release`], [`receipt`]: what opens the tables, and the evidence that is left;
 //! - [`descriptor`], [`settling_key`], [`verdict`]: the mediator's part when a release does not come;
 //! - [`session`]: the state machine that ties them together;
-//! - [`at_rest`]: the layouts of what outlives the process that made it.
+//! - `at_rest`: the layouts of what outlives the process that made it.
 
 pub mod agreement;
 mod at_rest;

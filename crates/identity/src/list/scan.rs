@@ -24,7 +24,7 @@ pub(super) const CHUNK_ROWS: usize = 8_192;
 /// Reads a list and hands every row with its reading to `each`, in file order, keeping none.
 ///
 /// # Errors
-/// As [`read`].
+/// As `list::read`.
 pub fn scan<R: Read + Seek>(
     reader: R,
     schema: Schema,
@@ -38,7 +38,7 @@ pub fn scan<R: Read + Seek>(
 /// it is read.
 ///
 /// # Errors
-/// As [`read`].
+/// As `list::read`.
 pub fn scan_under<R: Read + Seek>(
     mut reader: R,
     schema: Schema,

@@ -17,7 +17,7 @@ pub enum Step {
     Send(Message),
     /// Keep this durably before anything that comes after it.
     Persist(Persist),
-    /// Ask the mediator for its time and hand it to [`Session::time`].
+    /// Ask the mediator for its time and hand it to `Session::time`.
     AskTime,
     /// Nothing can be done before the peer's next message.
     Wait,
