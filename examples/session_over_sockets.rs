@@ -8,7 +8,7 @@ use std::io::{self, Cursor};
 use std::sync::Arc;
 
 use identity::{KeyClass, List, ListKind, ListOptions, Schema, list};
-use node::{Owner, Patience, run_session};
+use node::{Journal, Patience, run_session};
 use pairing::NodeKey;
 use protocol::{ByClass, Ceiling, PreparedTable, Role, Terms};
 use protocol::{Ceilings, Mediator, SettlingWindow};
@@ -20,7 +20,7 @@ use transport::{Limits, Listener, PinnedTls, connect};
 /// A node would keep each state on disk here, before the message leaves that needs it.
 struct InMemory;
 
-impl Owner for InMemory {
+impl Journal for InMemory {
     fn keep(&mut self, _: Persist) -> io::Result<()> {
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use identity::HashedIdentity;
-use node::{Owner, Patience, run_session};
+use node::{Journal, Patience, run_session};
 use pairing::NodeKey;
 use protocol::{
     ByClass, Ceiling, Ceilings, Mediator, Outcome, Persist, PreparedTable, Progress, Role, Session,
@@ -64,7 +64,7 @@ pub fn side(
 
 pub async fn exchange(session: Session, channel: transport::Channel) -> Outcome {
     struct Nobody;
-    impl Owner for Nobody {
+    impl Journal for Nobody {
         fn keep(&mut self, _: Persist) -> std::io::Result<()> {
             Ok(())
         }

@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use super::Failure;
 use super::advice::channel_failure;
 use super::progress::Progress;
-use node::settle::{AtRelay, Settler, SettlerFault};
+use node::settle::{MediatorClient, MediatorFault, RelayMediatorClient};
 use pairing::{NodeId, NodeKey};
 use protocol::{Decision, Descriptor, MediatorTime, SessionId, SignedAgreement};
 use transport::Limits;
 
 /// Asks a mediator and tells the clerk how that goes.
 pub struct Asking<'a> {
-    at: AtRelay,
+    at: RelayMediatorClient,
     progress: &'a Progress,
     /// The mediator may be away for this long.
     patience: Duration,
@@ -41,12 +41,12 @@ impl<'a> Asking<'a> {
         progress: &'a Progress,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let at = AtRelay::new(descriptor, key, Limits::default());
+        let at = RelayMediatorClient::new(descriptor, key, Limits::default());
         let at = at.map_err(|error| channel_failure(&error))?.at(address);
         Ok(Self::new(at, progress, patience))
     }
 
-    fn new(at: AtRelay, progress: &'a Progress, patience: Duration) -> Self {
+    fn new(at: RelayMediatorClient, progress: &'a Progress, patience: Duration) -> Self {
         Self {
             at,
             progress,
@@ -73,9 +73,9 @@ impl<'a> Asking<'a> {
         self.failing().map(|(_, error)| error)
     }
 
-    fn note<T>(&self, answer: Result<T, SettlerFault>) -> Result<T, SettlerFault> {
+    fn note<T>(&self, answer: Result<T, MediatorFault>) -> Result<T, MediatorFault> {
         let mut failing = self.failing_mut();
-        let Err(SettlerFault::Channel(error)) = &answer else {
+        let Err(MediatorFault::Channel(error)) = &answer else {
             *failing = None;
             return answer;
         };
@@ -106,20 +106,20 @@ impl<'a> Asking<'a> {
     }
 }
 
-impl Settler for Asking<'_> {
-    fn mediator(&self) -> NodeId {
-        self.at.mediator()
+impl MediatorClient for Asking<'_> {
+    fn id(&self) -> NodeId {
+        self.at.id()
     }
 
     fn last_deadline(&self) -> MediatorTime {
         self.at.last_deadline()
     }
 
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+    async fn time(&self) -> Result<MediatorTime, MediatorFault> {
         self.note(self.at.time().await)
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, MediatorFault> {
         self.note(self.at.settle(signed).await)
     }
 
@@ -127,7 +127,7 @@ impl Settler for Asking<'_> {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Decision, SettlerFault> {
+    ) -> Result<Decision, MediatorFault> {
         let answer = self.note(self.at.claim(session, deadline).await);
         if let Ok(Decision::Open(now)) = &answer
             && self.left.load(Relaxed)

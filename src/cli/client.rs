@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use admin::{Client, ClientNumber, Credential, NewClient, Role, RoleChange};
+use admin::{Client, ClientNumber, ClientRole, Credential, NewClient, RoleChange};
 use pairing::NodeId;
 
 /// Say who may use a running node, as clerk, officer or auditor
@@ -52,7 +52,7 @@ enum As {
     Auditor,
 }
 
-impl From<As> for Role {
+impl From<As> for ClientRole {
     fn from(role: As) -> Self {
         match role {
             As::Clerk => Self::Clerk,
@@ -135,7 +135,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 role: args.role.into(),
             };
             node.ask(node.client().change_role(change))?;
-            let role = Role::from(args.role).name();
+            let role = ClientRole::from(args.role).name();
             output::print(&format!("Client {} is {role} now.", args.number))?;
             Ok(Exit::Clean)
         }
@@ -164,7 +164,7 @@ fn enrol(args: &EnrolArgs) -> Result<Exit, Failure> {
         credential,
     };
     let number = node.ask(node.client().enrol_client(new))?;
-    let role = Role::from(args.role).name();
+    let role = ClientRole::from(args.role).name();
     output::print(&format!(
         "{} is enrolled as {role}, number {number}.",
         args.name

@@ -22,7 +22,7 @@ use node::settle::by_verdict;
 use node::{Cause, Patience};
 use pairing::{NodeId, NodeKey};
 use protocol::Matches;
-use store::unfinished::{Entry, Found, Unfinished};
+use store::unfinished::{Entry, Unfinished, UnfinishedSession};
 
 /// What was said on the command line.
 pub struct Options<'a> {
@@ -52,10 +52,10 @@ pub fn run(
         .map_err(|error| Failure::store(&error))?
     {
         match entry {
-            Entry::Found(found) if options.peer.is_none_or(|peer| peer == found.about.peer) => {
+            Entry::Session(found) if options.peer.is_none_or(|peer| peer == found.about.peer) => {
                 sessions.push(found);
             }
-            Entry::Found(_) => {}
+            Entry::Session(_) => {}
             Entry::Busy => progress.say("A session is left alone: another tacit match runs it."),
             Entry::Unreadable(error) => failures.push(Failure::store(&error)),
         }
@@ -100,7 +100,7 @@ pub fn refuse_while_unfinished(
         .map_err(|error| Failure::store(&error))?
     {
         match entry {
-            Entry::Found(found) if found.about.peer == *peer => {
+            Entry::Session(found) if found.about.peer == *peer => {
                 return Err(Failure::bad_input(
                     format!(
                         "the session of {} with this peer was signed and is unfinished",
@@ -109,7 +109,7 @@ pub fn refuse_while_unfinished(
                     format!("{FINISH_HINT}; then run this again"),
                 ));
             }
-            Entry::Found(_) | Entry::Busy => {}
+            Entry::Session(_) | Entry::Busy => {}
             Entry::Unreadable(error) => progress.say(format!("Note: {error}.")),
         }
     }
@@ -118,7 +118,7 @@ pub fn refuse_while_unfinished(
 
 /// Ends one session and delivers its answers.
 fn finish(
-    found: Found,
+    found: UnfinishedSession,
     home: &Path,
     key: &NodeKey,
     options: &Options,
@@ -168,7 +168,7 @@ enum Unended {
 
 /// The peer's tables opened by its release or by the mediator's verdict, and whether by the latter.
 fn end(
-    found: &Found,
+    found: &UnfinishedSession,
     key: &NodeKey,
     route: &RouteArgs,
     progress: &Progress,
@@ -227,7 +227,12 @@ fn end(
 }
 
 /// What becomes of a session that has no answers now.
-fn without_answers(found: Found, folder: &Unfinished, unended: Unended, give_up: bool) -> Failure {
+fn without_answers(
+    found: UnfinishedSession,
+    folder: &Unfinished,
+    unended: Unended,
+    give_up: bool,
+) -> Failure {
     let standing = standing_of(&found.state, found.agreed.as_ref());
     let age = jiff::Timestamp::now().duration_since(found.about.begun);
     let recourse = Recourse::after(age, found.about.mediator.is_some());
@@ -266,7 +271,7 @@ fn without_answers(found: Found, folder: &Unfinished, unended: Unended, give_up:
 }
 
 /// When the session began, for people.
-fn moment(found: &Found) -> String {
+fn moment(found: &UnfinishedSession) -> String {
     let begun = jiff::ZonedDateTime::new(found.about.begun, jiff::tz::TimeZone::system());
     begun.strftime("%Y-%m-%d %H:%M").to_string()
 }

@@ -11,7 +11,7 @@ use super::advice::channel_failure;
 use super::asking::Asking;
 use super::progress::Progress;
 use super::{Exit, Failure};
-use node::settle::{Settler, SettlerFault};
+use node::settle::{MediatorClient, MediatorFault};
 use pairing::{NodeId, NodeKey};
 use protocol::{Descriptor, Role};
 use transport::{
@@ -209,8 +209,8 @@ pub async fn look_ahead(
     if let (Some(asking), Some((descriptor, address))) = (asking, &meeting.mediator) {
         let ask = async || match asking.time().await {
             Ok(now) => Ok(now),
-            Err(SettlerFault::Channel(error)) => Err(error),
-            Err(SettlerFault::Refused(_)) => Err(transport::Error::Gone),
+            Err(MediatorFault::Channel(error)) => Err(error),
+            Err(MediatorFault::Refused(_)) => Err(transport::Error::Gone),
         };
         let now = persist(ask, until, address, key, progress).await?;
         if now > descriptor.until {

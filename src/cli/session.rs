@@ -17,7 +17,7 @@ use super::asking::Asking;
 use super::progress::Progress;
 use identity::grade::{PersonAnswer, answers};
 use identity::{HashedIdentity, KeyClass, List, ListSizes};
-use node::{Cause, Ended, Owner, Patience, run_mediated_session};
+use node::{Cause, Ended, Journal, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};
 use protocol::session;
 use protocol::{self, ByClass, Matches, Persist, PreparedTable, Role, Session, Setup, Terms};
@@ -141,7 +141,7 @@ impl<'a, K> Watcher<'a, K> {
     }
 }
 
-impl<K: FnMut(Persist) -> io::Result<()>> Owner for Watcher<'_, K> {
+impl<K: FnMut(Persist) -> io::Result<()>> Journal for Watcher<'_, K> {
     fn keep(&mut self, state: Persist) -> io::Result<()> {
         let signs = matches!(state, Persist::Signed(_));
         (self.keep)(state)?;

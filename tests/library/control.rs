@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::service::{Node, answers, batch, end, header, part, person, raw_calls, start};
-use admin::{Credential, Policy, Role};
+use admin::{ClientRole, Credential, Policy};
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -25,7 +25,7 @@ use wire::control::convert::answers::answer_numbered;
 use wire::control::convert::lists::list_number;
 use wire::control::generated::{self as pb, import_list_request::Part};
 
-const ROLES: [Role; 3] = [Role::Clerk, Role::Officer, Role::Auditor];
+const ROLES: [ClientRole; 3] = [ClientRole::Clerk, ClientRole::Officer, ClientRole::Auditor];
 
 /// Sends one call by its path, with one empty message; gives the status it ends with and its bytes.
 async fn call_raw(socket: &std::path::Path, path: &str, message: &[u8]) -> (Code, Vec<u8>) {
@@ -184,7 +184,7 @@ fn every_call_asks_for_the_role_that_the_table_in_the_docs_gives() {
         let user = Credential::User(crate::service::own_user());
         let again = node
             .store()
-            .enrol("own", Role::Clerk, user, Timestamp::now());
+            .enrol("own", ClientRole::Clerk, user, Timestamp::now());
         assert_eq!(again.unwrap(), own);
     }
 }
@@ -206,7 +206,7 @@ fn a_call_that_there_is_not_is_refused_and_told_from_one_that_is_not_allowed() {
 #[test]
 fn refused_calls_are_in_the_audit_log_once_and_then_counted() {
     let mut node = Node::start();
-    node.own_role(Role::Auditor);
+    node.own_role(ClientRole::Auditor);
     let own = node.own().number();
     let link = node.local();
     for _ in 0..50 {
@@ -251,7 +251,7 @@ fn a_key_that_is_not_enrolled_does_not_get_through_the_handshake() {
         }
     };
     assert_eq!(refused, Some(transport::Error::KeyRefused));
-    let (number, link) = node.enrol(9, Role::Clerk);
+    let (number, link) = node.enrol(9, ClientRole::Clerk);
     let status = ask!(node, link, get_status(pb::GetStatusRequest {}));
     assert_eq!(status.unwrap().id, node.handle.id().to_string());
     // Roles are read with every call, on connections that are open already as well.
@@ -267,8 +267,8 @@ fn a_key_that_is_not_enrolled_does_not_get_through_the_handshake() {
 #[test]
 fn a_clerk_sees_their_own_queries_and_nobody_elses() {
     let node = Node::start();
-    let (_, one) = node.enrol(11, Role::Clerk);
-    let (_, two) = node.enrol(12, Role::Clerk);
+    let (_, one) = node.enrol(11, ClientRole::Clerk);
+    let (_, two) = node.enrol(12, ClientRole::Clerk);
     let officer = node.local();
     let number = submit(&node, &one, &[1]).unwrap();
     for other in [&two, &officer] {
@@ -577,7 +577,7 @@ fn a_query_is_watched_until_every_peer_has_answered_and_then_has_its_results() {
         node.add_peer(1, Policy::default()),
         node.add_peer(2, Policy::default()),
     );
-    let (_, clerk) = node.enrol(11, Role::Clerk);
+    let (_, clerk) = node.enrol(11, ClientRole::Clerk);
     let number = submit(&node, &clerk, &[1, 2, 3]).unwrap();
     let query = admin::QueryNumber::new(number);
     let mut calls = raw_calls(&clerk);
@@ -629,14 +629,14 @@ fn a_query_is_watched_until_every_peer_has_answered_and_then_has_its_results() {
 #[test]
 fn a_watcher_whose_role_is_taken_away_is_sent_away() {
     let node = Node::start();
-    let (client, clerk) = node.enrol(11, Role::Clerk);
+    let (client, clerk) = node.enrol(11, ClientRole::Clerk);
     let number = submit(&node, &clerk, &[1]).unwrap();
     let request = pb::WatchQueryRequest { number };
     let mut stream = ask!(node, clerk, watch_query(request)).unwrap();
     assert!(node.runtime.block_on(stream.message()).unwrap().is_some());
     let changed = node
         .store()
-        .change_role(client, Role::Auditor, Timestamp::now());
+        .change_role(client, ClientRole::Auditor, Timestamp::now());
     changed.unwrap();
     node.handle.stored();
     let refused = node.runtime.block_on(stream.message()).err().unwrap();
@@ -715,13 +715,13 @@ fn the_last_officer_stays_and_the_owner_is_one_where_there_is_none() {
     let user = Credential::User(crate::service::own_user());
     let home = crate::service::new_home();
     let store = crate::service::create_store(home.path());
-    let own = store.enrol("own", Role::Auditor, user, Timestamp::now());
+    let own = store.enrol("own", ClientRole::Auditor, user, Timestamp::now());
     ensure_owner(&store, crate::service::own_user(), Timestamp::now()).unwrap();
     let clients = store.clients().unwrap();
     assert_eq!(clients.len(), 1);
     assert_eq!(
         (clients[0].number, clients[0].role),
-        (own.unwrap(), Role::Officer)
+        (own.unwrap(), ClientRole::Officer)
     );
     let other = crate::service::own_user() + 1;
     ensure_owner(&store, other, Timestamp::now()).unwrap();
@@ -743,7 +743,7 @@ fn the_service_describes_itself_on_the_socket_and_nowhere_else() {
         assert!(names.contains("tacit.v1.Control"));
         assert!(!names.contains("tacit.v1.Peer") && !names.contains("tacit.v1.Relay"));
     }
-    let (_, link) = node.enrol(11, Role::Officer);
+    let (_, link) = node.enrol(11, ClientRole::Officer);
     let described = node.runtime.block_on(async {
         let mut grpc = tonic::client::Grpc::with_origin(
             link.sender(),

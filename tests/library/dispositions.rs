@@ -27,10 +27,10 @@ use rand_core::UnwrapErr;
 use relay::{self, Relay, serve};
 use store::file_cipher::FileCipher;
 use store::key_file::{self, Protection};
+use store::ledger::{Settled, SettlementLedger};
 use store::passphrase::Passphrase;
 use store::prepared::Fit;
 use store::sessions::{SessionInfo, Start};
-use store::settlements::{Settled, Settlements};
 use store::unfinished::{About, Unfinished};
 use store::{Cost, Store, enrolled};
 use tokio::net::TcpListener;
@@ -298,8 +298,8 @@ fn an_invalid_verdict_ends_the_session_as_evidence_against_the_mediator() {
             responder: signed.agreement.responder,
             verdict: verdict.encode(),
         };
-        let mut book = Settlements::open(home, FileCipher::of(&mediator_key())).unwrap();
-        let added = book.add(&session, at, &settled, &mut UnwrapErr(SysRng));
+        let mut ledger = SettlementLedger::open(home, FileCipher::of(&mediator_key())).unwrap();
+        let added = ledger.add(&session, at, &settled, &mut UnwrapErr(SysRng));
         added.unwrap();
         forged = Some(verdict);
     });

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::sides::{Clock, Disk, answers, bytes, key, mediator_key, session, terms};
 use node::disposition::{Next, Recourse};
-use node::settle::{AtRelay, Settler, SettlerFault};
-use node::{Cause, Ended, Owner, Patience, run_mediated_session};
+use node::settle::{MediatorClient, MediatorFault, RelayMediatorClient};
+use node::{Cause, Ended, Journal, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};
 use protocol::{
     Decision, Descriptor, Mediator, MediatorTime, Outcome, Persist, Progress, Role, SessionId,
@@ -132,12 +132,12 @@ fn limits() -> Limits {
 }
 
 /// A node's questions to the mediator of this relay.
-fn asking(hosted: &Hosted, own: u8) -> AtRelay {
+fn asking(hosted: &Hosted, own: u8) -> RelayMediatorClient {
     asking_at(&hosted.descriptor(), own)
 }
 
-fn asking_at(descriptor: &Descriptor, own: u8) -> AtRelay {
-    AtRelay::new(descriptor, &NodeKey::from_seed(&[own; 32]), limits()).unwrap()
+fn asking_at(descriptor: &Descriptor, own: u8) -> RelayMediatorClient {
+    RelayMediatorClient::new(descriptor, &NodeKey::from_seed(&[own; 32]), limits()).unwrap()
 }
 
 /// Keeps in memory; dies, as if killed, when it is about to keep what `dies_at` names.
@@ -148,7 +148,7 @@ struct Keeper {
     left_to_the_mediator: bool,
 }
 
-impl Owner for Keeper {
+impl Journal for Keeper {
     fn keep(&mut self, state: Persist) -> std::io::Result<()> {
         let dies = self.dies_at_agreed && matches!(state, Persist::Agreed(..));
         self.disk.keep(state);
@@ -174,17 +174,17 @@ async fn node(hosted: &Hosted, role: Role, keeper: &mut Keeper) -> Result<Outcom
 async fn node_at(
     descriptor: &Descriptor,
     role: Role,
-    owner: &mut impl Owner,
+    journal: &mut impl Journal,
 ) -> Result<Outcome, Ended> {
     let asking = asking_at(descriptor, role.byte());
-    node_asking(descriptor, role, owner, &asking).await
+    node_asking(descriptor, role, journal, &asking).await
 }
 
 async fn node_asking(
     descriptor: &Descriptor,
     role: Role,
-    owner: &mut impl Owner,
-    settler: &impl Settler,
+    journal: &mut impl Journal,
+    mediator: &impl MediatorClient,
 ) -> Result<Outcome, Ended> {
     let terms = terms(descriptor.terms().unwrap(), 32);
     let session = session(role, key(role), &key(role.other()), &terms, 1);
@@ -199,8 +199,8 @@ async fn node_asking(
         channel,
         &mut UnwrapErr(SysRng),
         &patience,
-        owner,
-        Some(settler),
+        journal,
+        Some(mediator),
         std::future::pending(),
     )
     .await
@@ -277,24 +277,24 @@ async fn a_side_that_dies_between_agreement_and_release_and_its_peer_both_get_th
 
 /// A mediator that gives whoever claims a verdict about another deadline, and says when it has.
 struct Liar {
-    at: AtRelay,
+    at: RelayMediatorClient,
     lied: mpsc::Sender<()>,
 }
 
-impl Settler for Liar {
-    fn mediator(&self) -> NodeId {
-        self.at.mediator()
+impl MediatorClient for Liar {
+    fn id(&self) -> NodeId {
+        self.at.id()
     }
 
     fn last_deadline(&self) -> MediatorTime {
         self.at.last_deadline()
     }
 
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+    async fn time(&self) -> Result<MediatorTime, MediatorFault> {
         self.at.time().await
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, MediatorFault> {
         let agreement = &signed.agreement;
         self.claim(&agreement.session_id(), agreement.deadline)
             .await
@@ -304,7 +304,7 @@ impl Settler for Liar {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Decision, SettlerFault> {
+    ) -> Result<Decision, MediatorFault> {
         let verdict = Verdict::NeverSettled {
             session: *session,
             at: deadline,
@@ -319,7 +319,7 @@ impl Settler for Liar {
 /// Signs only when the mediator has lied to its peer.
 struct AfterTheLie(mpsc::Receiver<()>);
 
-impl Owner for AfterTheLie {
+impl Journal for AfterTheLie {
     fn keep(&mut self, state: Persist) -> std::io::Result<()> {
         if matches!(state, Persist::Signed(_)) {
             let lied = self.0.recv_timeout(Duration::from_secs(60));
@@ -676,7 +676,7 @@ async fn a_relay_that_alters_drops_repeats_or_reorders_bytes_ends_the_session_wi
                 &mut UnwrapErr(SysRng),
                 &patience,
                 &mut keeper,
-                None::<&AtRelay>,
+                None::<&RelayMediatorClient>,
                 std::future::pending(),
             )
             .await
@@ -891,7 +891,7 @@ async fn a_flood_of_dials_and_of_strangers_keeps_no_session_from_its_end() {
     }
 }
 
-/// An owner that waits, where it is about to keep a state that `at` names, until the relay was restarted.
+/// A journal that waits, where it is about to keep a state that `at` names, until the relay was restarted.
 struct Halting {
     keeper: Keeper,
     at: fn(&Persist) -> bool,
@@ -899,7 +899,7 @@ struct Halting {
     go_on: std::sync::mpsc::Receiver<()>,
 }
 
-impl Owner for Halting {
+impl Journal for Halting {
     fn keep(&mut self, state: Persist) -> std::io::Result<()> {
         if (self.at)(&state) {
             self.halted.send(()).unwrap();
@@ -922,14 +922,14 @@ async fn a_relay_that_restarts_in_a_session_leaves_both_sides_with_answers_or_ne
         let (halted, mut halts) = tokio::sync::mpsc::unbounded_channel();
         let start = |role: Role| {
             let (go, go_on) = std::sync::mpsc::channel();
-            let mut owner = Halting {
+            let mut journal = Halting {
                 keeper: Keeper::default(),
                 at,
                 halted: halted.clone(),
                 go_on,
             };
             let descriptor = descriptor.clone();
-            let run = tokio::spawn(async move { node_at(&descriptor, role, &mut owner).await });
+            let run = tokio::spawn(async move { node_at(&descriptor, role, &mut journal).await });
             (run, go)
         };
         let (i, go_i) = start(Role::Initiator);

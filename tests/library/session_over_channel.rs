@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity::HashedIdentity;
-use node::{Cause, Ended, Owner, Patience, run_session};
+use node::{Cause, Ended, Journal, Patience, run_session};
 use pairing::NodeKey;
 use protocol::offer::Offer;
 use protocol::{
@@ -20,7 +20,7 @@ use transport::{
 
 struct Nobody;
 
-impl Owner for Nobody {
+impl Journal for Nobody {
     fn keep(&mut self, _: Persist) -> std::io::Result<()> {
         Ok(())
     }
@@ -312,7 +312,7 @@ async fn a_cancelled_session_tells_the_peer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_that_cannot_be_kept_stops_the_session_before_its_message_leaves() {
     struct FullDisk;
-    impl Owner for FullDisk {
+    impl Journal for FullDisk {
         fn keep(&mut self, _: Persist) -> std::io::Result<()> {
             Err(std::io::ErrorKind::StorageFull.into())
         }

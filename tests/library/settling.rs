@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::sides::*;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::CompressedRistretto;
-use node::settle::{Settler, SettlerFault, by_verdict};
+use node::settle::{MediatorClient, MediatorFault, by_verdict};
 use node::{Cause, Patience};
 use oprf::PublicKey;
 use pairing::{NodeId, NodeKey, Signature};
@@ -443,8 +443,8 @@ struct Beside<'a> {
     clock: Clock,
 }
 
-impl Settler for Beside<'_> {
-    fn mediator(&self) -> NodeId {
+impl MediatorClient for Beside<'_> {
+    fn id(&self) -> NodeId {
         mediator_key().id()
     }
 
@@ -452,11 +452,11 @@ impl Settler for Beside<'_> {
         MediatorTime(u64::MAX)
     }
 
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+    async fn time(&self) -> Result<MediatorTime, MediatorFault> {
         Ok(self.settling.time())
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, MediatorFault> {
         Ok(self
             .settling
             .settle(&self.caller, signed)
@@ -467,7 +467,7 @@ impl Settler for Beside<'_> {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Decision, SettlerFault> {
+    ) -> Result<Decision, MediatorFault> {
         let answer = self.settling.claim(&self.caller, session, deadline)?;
         self.clock.set(self.settling.time().0 + WINDOW / 8);
         Ok(answer)

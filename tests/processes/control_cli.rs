@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 
 use crate::service::{Node, answers, tacit, text};
 use admin::policy::Approval;
-use admin::{Policy, QueryNumber, Role};
+use admin::{ClientRole, Policy, QueryNumber};
 use identity::Answer;
 use jiff::Timestamp;
 use pairing::NodeKey;
@@ -240,7 +240,7 @@ fn a_query_waits_and_shows_the_answers_when_every_peer_has_answered() {
     let found = store::answers::Answers {
         asked: 1,
         wide: false,
-        found: vec![store::answers::Found {
+        found: vec![store::answers::MatchedRecord {
             record_id: "1".into(),
             answer: Answer::Strong,
             kinds: vec![identity::KeyKind::N1],
@@ -466,7 +466,7 @@ fn clients_are_enrolled_and_use_the_node_with_their_own_key() {
         2,
     );
     node.ok(&["client", "enrol", "x", "--role", "clerk", "--user", "12345"]);
-    let (_, _link) = node.enrol(60, Role::Clerk);
+    let (_, _link) = node.enrol(60, ClientRole::Clerk);
 }
 
 #[test]

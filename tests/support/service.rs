@@ -9,7 +9,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use admin::policy::Approval;
-use admin::{ClientNumber, Credential, Outcome, PeerEntry, PeerNumber, Policy, QueryNumber, Role};
+use admin::{
+    ClientNumber, ClientRole, Credential, Outcome, PeerEntry, PeerNumber, Policy, QueryNumber,
+};
 use assert_cmd::cargo::cargo_bin;
 use identity::HashedIdentity;
 use identity::list::Cells;
@@ -18,10 +20,10 @@ use jiff::Timestamp;
 use node::control::{Control, ControlConfig, ControlLimits, ensure_owner};
 use node::handle::Handle;
 use pairing::NodeKey;
-use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, Role as SessionRole};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, Role};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use store::answers::{Answers, Found};
+use store::answers::{Answers, MatchedRecord};
 use store::passphrase::Passphrase;
 use store::prepared::Fit;
 use store::sessions::{End, Start};
@@ -155,7 +157,7 @@ impl Node {
     }
 
     /// Enrols the key of this seed, as an officer does, and connects with it.
-    pub fn enrol(&self, seed: u8, role: Role) -> (ClientNumber, ControlConnection) {
+    pub fn enrol(&self, seed: u8, role: ClientRole) -> (ClientNumber, ControlConnection) {
         let key = Credential::Key(NodeKey::from_seed(&[seed; 32]).id());
         let request = pb::EnrolClientRequest {
             name: format!("client {seed}"),
@@ -169,12 +171,12 @@ impl Node {
     }
 
     /// Gives this user another role; another officer stands in, as a node always has one.
-    pub fn own_role(&self, role: Role) {
+    pub fn own_role(&self, role: ClientRole) {
         let own = self.own();
         let officer = Credential::User(u32::MAX);
         if self.store().client_with(officer).unwrap().is_none() {
             self.store()
-                .enrol("another", Role::Officer, officer, Timestamp::now())
+                .enrol("another", ClientRole::Officer, officer, Timestamp::now())
                 .unwrap();
         }
         self.store()
@@ -234,7 +236,7 @@ impl Node {
         });
         let start = Start {
             peer,
-            role: SessionRole::Initiator,
+            role: Role::Initiator,
             table,
             answered: four,
             asked: four,
@@ -354,7 +356,7 @@ pub fn part(part: Part) -> pb::ImportListRequest {
 }
 
 pub fn answers(asked: u64, found: &[(u32, Answer)]) -> Answers {
-    let found = found.iter().map(|(n, answer)| Found {
+    let found = found.iter().map(|(n, answer)| MatchedRecord {
         record_id: format!("id-{n}"),
         answer: *answer,
         kinds: vec![KeyKind::N1],

@@ -11,7 +11,7 @@ pub const CLIENT_NAME_BYTES_MAX: usize = 255;
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum ClientRole {
     /// Submits queries and reads its own answers.
     Clerk,
     /// Keeps lists, peers, clients and approvals.
@@ -34,11 +34,11 @@ pub enum Credential {
 pub struct Client {
     pub number: ClientNumber,
     pub name: String,
-    pub role: Role,
+    pub role: ClientRole,
     pub credential: Credential,
 }
 
-impl Role {
+impl ClientRole {
     /// Its name, as commands and the audit log write it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Role {
 pub struct NewClient {
     /// What people here call it, 1 to [`CLIENT_NAME_BYTES_MAX`] bytes.
     pub name: String,
-    pub role: Role,
+    pub role: ClientRole,
     pub credential: Credential,
 }
 
@@ -62,5 +62,5 @@ pub struct NewClient {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleChange {
     pub client: ClientNumber,
-    pub role: Role,
+    pub role: ClientRole,
 }

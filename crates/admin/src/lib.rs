@@ -21,7 +21,7 @@ pub mod status;
 
 pub use audit::AuditVerdict;
 pub use budget::Left;
-pub use client::{Client, Credential, NewClient, Role, RoleChange};
+pub use client::{Client, ClientRole, Credential, NewClient, RoleChange};
 pub use list::ListChange;
 pub use number::{
     ApprovalNumber, ClientNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber,

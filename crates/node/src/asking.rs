@@ -12,7 +12,7 @@ use admin::{PeerNumber, Policy, QueryNumber};
 use identity::grade::answer;
 use identity::{Answer, HashedIdentity, KeyClass, ListSizes, Person, Schema};
 use protocol::{ByClass, ListKind, Matches};
-use store::answers::{Answers, Found};
+use store::answers::{Answers, MatchedRecord};
 use store::{Error, Store};
 
 /// What one session asks of a peer.
@@ -151,7 +151,7 @@ impl Grading<'_> {
             self.sizes,
         );
         if graded.answer != Answer::None {
-            answers.found.push(Found {
+            answers.found.push(MatchedRecord {
                 record_id: person.record_id.to_string(),
                 answer: graded.answer,
                 kinds: graded.kinds,

@@ -2,7 +2,7 @@
 
 use protocol::{Receipt, Refusal, SignedVerdict, Standing, VerdictFault};
 
-use crate::settle::SettlerFault;
+use crate::settle::MediatorFault;
 
 /// Why a session gave no answers.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum Cause {
     #[error("no mediator to ask for the time")]
     NoMediator,
     #[error("the mediator does not tell the time: {0}")]
-    NoTime(SettlerFault),
+    NoTime(MediatorFault),
     /// The settling key that both agreed on settles no more sessions that begin now.
     #[error("the mediator's settling point is out of date")]
     EpochOver,

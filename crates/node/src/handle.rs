@@ -8,45 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 use tokio::time::timeout;
 
-use admin::{ApprovalNumber, PeerNumber};
+use admin::{PairStatus, PeerNumber};
 use identity::Schema;
 use pairing::NodeId;
-use protocol::Progress;
 use store::{self, Store};
-
-/// What a node does about a peer at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Doing {
-    /// Nothing before [`Pair::next`], or before somebody asks.
-    #[default]
-    Nothing,
-    /// Computing a sealed table.
-    Preparing,
-    /// A session waits for an officer's word.
-    AwaitingApproval(ApprovalNumber),
-    /// Trying to reach the peer, or waiting for it to come.
-    AwaitingPeer,
-    /// A session runs.
-    Running(Progress),
-    /// This side has signed, and waits for the mediator's word.
-    Settling,
-}
-
-/// How things stand with one peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pair {
-    pub doing: Doing,
-    /// When the next session is to run.
-    pub next: Option<Timestamp>,
-    /// Why the last attempt came to nothing, and when; `None` once a session ended with answers.
-    pub trouble: Option<(Timestamp, String)>,
-    /// When a session last ended with answers, since the node was started.
-    pub answered: Option<Timestamp>,
-}
 
 /// Why a session does not run at once.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +42,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Pairs {
-    known: BTreeMap<PeerNumber, Pair>,
+    known: BTreeMap<PeerNumber, PairStatus>,
     at_once: BTreeSet<PeerNumber>,
 }
 
@@ -108,7 +76,7 @@ impl Handle {
     }
 
     /// How things stand with a peer.
-    pub fn pair(&self, peer: PeerNumber) -> Pair {
+    pub fn pair(&self, peer: PeerNumber) -> PairStatus {
         self.pairs().known.get(&peer).cloned().unwrap_or_default()
     }
 
@@ -160,7 +128,7 @@ impl Handle {
     }
 
     /// Changes how a pair stands.
-    pub(super) fn set(&self, peer: PeerNumber, change: impl FnOnce(&mut Pair)) {
+    pub(super) fn set(&self, peer: PeerNumber, change: impl FnOnce(&mut PairStatus)) {
         change(self.pairs().known.entry(peer).or_default());
         self.tick();
     }

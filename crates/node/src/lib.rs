@@ -21,4 +21,4 @@ mod worker;
 
 pub use cause::{Cause, Ended};
 pub use patience::Patience;
-pub use run::{Owner, run_mediated_session, run_session};
+pub use run::{Journal, run_mediated_session, run_session};

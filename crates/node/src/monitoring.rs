@@ -24,7 +24,8 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-use super::handle::{Doing, Handle};
+use super::handle::Handle;
+use admin::Activity;
 use protocol::ListKind;
 use store::budget::Direction;
 
@@ -169,7 +170,7 @@ fn metrics(handle: &Handle) -> Result<String, store::Error> {
     );
     for peer in &peers {
         let number = peer.number.number();
-        let runs = matches!(handle.pair(peer.number).doing, Doing::Running(_));
+        let runs = matches!(handle.pair(peer.number).activity, Activity::Running { .. });
         let _ = writeln!(
             out,
             "tacit_node_session_running{{peer=\"{number}\"}} {}",

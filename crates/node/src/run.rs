@@ -18,13 +18,13 @@ use transport::{self, Channel, Direction, Readiness};
 use crate::cause::{Cause, Ended};
 use crate::disposition::{Next, Recourse};
 use crate::patience::Patience;
-use crate::settle::{self, NoSettler, Settler};
+use crate::settle::{self, MediatorClient, WithoutMediator};
 
 /// Bytes that must move within [`Patience::stall`] for the peer to count as alive: more than pings alone make.
 const PROGRESS_BYTES_MIN: u64 = 1000;
 
 /// Persists before it sends; hears of progress.
-pub trait Owner {
+pub trait Journal {
     /// Keeps what must be kept before the next message leaves.
     ///
     /// # Errors
@@ -48,14 +48,14 @@ pub async fn run_session(
     channel: Channel,
     rng: &mut impl CryptoRng,
     patience: &Patience,
-    owner: &mut impl Owner,
+    journal: &mut impl Journal,
     cancelled: impl Future<Output = ()>,
 ) -> Result<Outcome, Ended> {
-    let nobody = None::<&NoSettler>;
-    run_mediated_session(session, channel, rng, patience, owner, nobody, cancelled).await
+    let nobody = None::<&WithoutMediator>;
+    run_mediated_session(session, channel, rng, patience, journal, nobody, cancelled).await
 }
 
-/// The same with a mediator, if there is a `settler`: a session that this side has signed then ends by
+/// The same with a mediator, where there is one to ask: a session that this side has signed then ends by
 /// the peer's release or by the mediator's verdict, and by nothing else but `cancelled`.
 ///
 /// # Errors
@@ -65,14 +65,14 @@ pub async fn run_mediated_session(
     mut channel: Channel,
     rng: &mut impl CryptoRng,
     patience: &Patience,
-    owner: &mut impl Owner,
-    settler: Option<&impl Settler>,
+    journal: &mut impl Journal,
+    mediator: Option<&impl MediatorClient>,
     cancelled: impl Future<Output = ()>,
 ) -> Result<Outcome, Ended> {
     tokio::pin!(cancelled);
     let mut stopped = false;
     let ended = {
-        let run = drive(&mut session, &mut channel, rng, patience, owner, settler);
+        let run = drive(&mut session, &mut channel, rng, patience, journal, mediator);
         tokio::select! {
             biased;
             ended = run => ended,
@@ -106,15 +106,15 @@ pub async fn run_mediated_session(
     };
     take_leave(channel, &cause, patience).await;
     let next = cause
-        .disposition(session.standing(), Recourse::now(settler.is_some()))
+        .disposition(session.standing(), Recourse::now(mediator.is_some()))
         .next;
-    let cause = match (session.signed(), settler) {
-        (Some(state), Some(settler)) if !stopped && next == Next::AskMediator => {
-            owner.left_to_the_mediator(&cause);
+    let cause = match (session.signed(), mediator) {
+        (Some(state), Some(mediator)) if !stopped && next == Next::AskMediator => {
+            journal.left_to_the_mediator(&cause);
             let agreed = session.receipt().map(|receipt| receipt.agreement.clone());
             let agreed = agreed.or_else(|| state.both_signed());
             tokio::select! {
-                ended = settle::by_verdict(state, agreed, settler, patience) => match ended {
+                ended = settle::by_verdict(state, agreed, mediator, patience) => match ended {
                     Ok(outcome) => return Ok(outcome),
                     Err(cause) => cause,
                 },
@@ -136,13 +136,13 @@ async fn drive(
     channel: &mut Channel,
     rng: &mut impl CryptoRng,
     patience: &Patience,
-    owner: &mut impl Owner,
-    settler: Option<&impl Settler>,
+    journal: &mut impl Journal,
+    mediator: Option<&impl MediatorClient>,
 ) -> Result<Outcome, Cause> {
     let liveness = Liveness::new(channel, patience.stall);
     loop {
         let step = block_in_place(|| session.advance(rng))?;
-        owner.progress(session.progress());
+        journal.progress(session.progress());
         match step {
             Step::Send(message) => {
                 // While there is no room to send, what the peer sends is still taken in: neither
@@ -161,12 +161,12 @@ async fn drive(
             }
             Step::Wait => {
                 let ready = liveness.ready(channel, false);
-                let readiness = match (session.signed(), settler) {
-                    (Some(state), Some(settler)) => {
+                let readiness = match (session.signed(), mediator) {
+                    (Some(state), Some(mediator)) => {
                         let state = Arc::clone(state);
                         tokio::select! {
                             readiness = ready => readiness?,
-                            outcome = settle::settled(&state, settler, patience.claim) => return outcome,
+                            outcome = settle::settled(&state, mediator, patience.claim) => return outcome,
                             () = sleep(patience.release) => {
                                 let seconds = patience.release.as_secs();
                                 return Err(Cause::ReleaseLate { seconds });
@@ -182,11 +182,16 @@ async fn drive(
                     }
                 }
             }
-            Step::Persist(state) => block_in_place(|| owner.keep(state)).map_err(Cause::NotKept)?,
+            Step::Persist(state) => {
+                block_in_place(|| journal.keep(state)).map_err(Cause::NotKept)?
+            }
             Step::AskTime => {
-                let settler = settler.ok_or(Cause::NoMediator)?;
-                let now = mediator_time(settler, patience).await?;
-                let epoch_until = settler.last_deadline().0.saturating_sub(WINDOW_SECONDS_MAX);
+                let mediator = mediator.ok_or(Cause::NoMediator)?;
+                let now = mediator_time(mediator, patience).await?;
+                let epoch_until = mediator
+                    .last_deadline()
+                    .0
+                    .saturating_sub(WINDOW_SECONDS_MAX);
                 if session.standing() == Standing::Unsigned && now.0 > epoch_until {
                     return Err(Cause::EpochOver);
                 }
@@ -198,10 +203,13 @@ async fn drive(
 }
 
 /// The mediator's time, asked for again for a while when it does not answer.
-async fn mediator_time(settler: &impl Settler, patience: &Patience) -> Result<MediatorTime, Cause> {
+async fn mediator_time(
+    mediator: &impl MediatorClient,
+    patience: &Patience,
+) -> Result<MediatorTime, Cause> {
     let last = Instant::now() + patience.mediator;
     loop {
-        match settler.time().await {
+        match mediator.time().await {
             Ok(now) => return Ok(now),
             Err(fault) if Instant::now() + patience.claim >= last => {
                 return Err(Cause::NoTime(fault));

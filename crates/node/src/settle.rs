@@ -3,15 +3,15 @@
 //! From its signature on a node asks the mediator what became of the session; when it has both
 //! signatures and the release does not come, it settles. Only a verdict that checks ends it.
 
-mod at_relay;
-mod settler;
+mod mediator_client;
+mod relay_mediator_client;
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-pub use at_relay::AtRelay;
-pub use settler::{NoSettler, Settler, SettlerFault};
+pub use mediator_client::{MediatorClient, MediatorFault, WithoutMediator};
+pub use relay_mediator_client::RelayMediatorClient;
 
 use crate::cause::Cause;
 use crate::patience::Patience;
@@ -31,29 +31,29 @@ use protocol::{
 pub async fn by_verdict(
     state: &SignedState,
     mut agreed: Option<SignedAgreement>,
-    settler: &impl Settler,
+    mediator: &impl MediatorClient,
     patience: &Patience,
 ) -> Result<Outcome, Cause> {
     loop {
         let answer = match &agreed {
-            Some(signed) => settler.settle(signed).await,
+            Some(signed) => mediator.settle(signed).await,
             None => {
-                settler
+                mediator
                     .claim(&state.session, state.agreement.deadline)
                     .await
             }
         };
         match answer {
-            Ok(Decision::Verdict(verdict)) => return take(state, &verdict, settler.mediator()),
+            Ok(Decision::Verdict(verdict)) => return take(state, &verdict, mediator.id()),
             // Too late to settle; perhaps the peer has, and if not the mediator will say so.
-            Err(SettlerFault::Refused(Refusal::Agreement(AgreementFault::DeadlinePast))) => {
+            Err(MediatorFault::Refused(Refusal::Agreement(AgreementFault::DeadlinePast))) => {
                 agreed = None;
             }
             Ok(Decision::Open(_))
-            | Err(SettlerFault::Refused(Refusal::NotKept) | SettlerFault::Channel(_)) => {
+            | Err(MediatorFault::Refused(Refusal::NotKept) | MediatorFault::Channel(_)) => {
                 sleep(patience.claim).await;
             }
-            Err(SettlerFault::Refused(refusal)) => return Err(Cause::MediatorRefused(refusal)),
+            Err(MediatorFault::Refused(refusal)) => return Err(Cause::MediatorRefused(refusal)),
         }
     }
 }
@@ -62,14 +62,14 @@ pub async fn by_verdict(
 /// counts for nothing here: while the peer is there, its release may still come.
 pub(super) async fn settled(
     state: &SignedState,
-    settler: &impl Settler,
+    mediator: &impl MediatorClient,
     pause: Duration,
 ) -> Result<Outcome, Cause> {
     loop {
         sleep(pause).await;
-        let answer = settler.claim(&state.session, state.agreement.deadline);
+        let answer = mediator.claim(&state.session, state.agreement.deadline);
         if let Ok(Decision::Verdict(verdict)) = answer.await {
-            match take(state, &verdict, settler.mediator()) {
+            match take(state, &verdict, mediator.id()) {
                 Err(Cause::MediatorMisbehaved { .. }) => {}
                 ended => return ended,
             }

@@ -32,10 +32,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::handle::{Doing, Handle};
+use super::handle::Handle;
 use super::settings::Settings;
 use admin::policy::Approval;
-use admin::{Outcome, Peer, PeerEntry, PeerNumber};
+use admin::{Activity, Outcome, Peer, PeerEntry, PeerNumber};
 use clearance::{clearance, decided};
 use context::Context;
 use no_session::NoSession;
@@ -226,7 +226,7 @@ impl Worker {
                     return false;
                 }
             }
-            self.context.show(Doing::Preparing);
+            self.context.show(Activity::Preparing);
             let (entry, handle) = (peer.clone(), self.context.handle.clone());
             let preparing = spawn_blocking(move || prepare(&handle, &entry));
             let stop = &self.context.stop;
@@ -252,13 +252,13 @@ impl Worker {
             Step::Call => Some(now.wall),
             Step::Wait { due, .. } => due,
         };
-        let doing = match self.schedule.awaited() {
-            Some(approval) => Doing::AwaitingApproval(approval),
-            None if self.ready && !can_call(peer) => Doing::AwaitingPeer,
-            None => Doing::Nothing,
+        let activity = match self.schedule.awaited() {
+            Some(approval) => Activity::AwaitingApproval(approval),
+            None if self.ready && !can_call(peer) => Activity::AwaitingPeer,
+            None => Activity::Nothing,
         };
         self.context.handle.set(self.context.peer, |pair| {
-            (pair.doing, pair.next) = (doing, due);
+            (pair.activity, pair.next) = (activity, due);
         });
         let (pause, then) = match step {
             Step::Call => (Duration::ZERO, Next::Call),
@@ -279,7 +279,7 @@ impl Worker {
         let Some(permit) = self.permit(peer).await else {
             return;
         };
-        self.context.show(Doing::AwaitingPeer);
+        self.context.show(Activity::AwaitingPeer);
         let limits = self.context.settings.limits.clone();
         let dialling = dial(self.context.handle.clone(), limits, peer.clone());
         let dialled = tokio::select! {

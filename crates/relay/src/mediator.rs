@@ -19,7 +19,7 @@ use protocol::{
     SignedAgreement, SignedVerdict, Verdict,
 };
 use store::file_cipher::FileCipher;
-use store::settlements::{Settled, Settlements};
+use store::ledger::{Settled, SettlementLedger};
 use store::settling_keys::{self, EpochKey};
 
 /// How long a settling key's epoch is, in seconds: 30 days.
@@ -39,7 +39,7 @@ pub struct Mediator {
 
 struct State {
     keys: Vec<EpochKey>,
-    ledger: Settlements,
+    ledger: SettlementLedger,
     /// The latest time that was vouched for; the clock does not go behind it.
     latest: MediatorTime,
 }
@@ -62,7 +62,7 @@ impl Mediator {
     /// What is in `home` cannot be read or written.
     pub fn open(home: &Path, identity: Arc<NodeKey>, clock: Clock) -> Result<Self, store::Error> {
         let keys = settling_keys::load(home, &FileCipher::of(&identity))?;
-        let ledger = Settlements::open(home, FileCipher::of(&identity))?;
+        let ledger = SettlementLedger::open(home, FileCipher::of(&identity))?;
         let latest = ledger.latest()?;
         let mediator = Self {
             identity,
@@ -286,7 +286,7 @@ pub fn system_clock() -> Clock {
 }
 
 fn settled_before(
-    ledger: &Settlements,
+    ledger: &SettlementLedger,
     caller: &NodeId,
     session: &SessionId,
 ) -> Result<Option<SignedVerdict>, Refusal> {

@@ -22,12 +22,12 @@ pub struct Answers {
     /// Whether keys of the wide class were asked too: without them nobody was asked about who has no other.
     pub wide: bool,
     /// Those of them for which a key matched.
-    pub found: Vec<Found>,
+    pub found: Vec<MatchedRecord>,
 }
 
 /// A record for which a key matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct MatchedRecord {
     pub record_id: String,
     pub answer: Answer,
     pub kinds: Vec<KeyKind>,
@@ -163,7 +163,7 @@ fn unkeep(kept: SealedAnswers) -> Option<Answers> {
     let found = kept.found.into_iter().map(|found| {
         let answer = Answer::ALL.into_iter().find(|a| a.name() == found.answer)?;
         let kind = |label: &String| KeyKind::ALL.into_iter().find(|kind| kind.label() == label);
-        Some(Found {
+        Some(MatchedRecord {
             record_id: found.id,
             answer,
             kinds: found.kinds.iter().map(kind).collect::<Option<_>>()?,

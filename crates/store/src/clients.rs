@@ -9,7 +9,7 @@ use super::cell_cipher::{Cell, Tag};
 use super::database::{Store, Tx};
 use super::error::Error;
 use admin::client::CLIENT_NAME_BYTES_MAX;
-use admin::{Client, ClientNumber, Credential, Role};
+use admin::{Client, ClientNumber, ClientRole, Credential};
 
 /// Clients at most.
 pub const CLIENTS_MAX: usize = 1000;
@@ -17,7 +17,7 @@ pub const CLIENTS_MAX: usize = 1000;
 #[derive(Serialize, Deserialize)]
 struct SealedClient {
     name: String,
-    role: Role,
+    role: ClientRole,
     user: Option<u32>,
     key: Option<String>,
 }
@@ -31,7 +31,7 @@ impl Store {
     pub fn enrol(
         &self,
         name: &str,
-        role: Role,
+        role: ClientRole,
         credential: Credential,
         now: Timestamp,
     ) -> Result<ClientNumber, Error> {
@@ -82,12 +82,12 @@ impl Store {
     pub fn change_role(
         &self,
         number: ClientNumber,
-        role: Role,
+        role: ClientRole,
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write(|tx| {
             let client = tx.client(number)?;
-            if role != Role::Officer {
+            if role != ClientRole::Officer {
                 tx.keep_an_officer(number)?;
             }
             tx.put_client(&Client { role, ..client })?;
@@ -174,7 +174,9 @@ impl Tx<'_> {
     /// the transaction that takes the officer, or two at once would each see the other.
     fn keep_an_officer(&self, client: ClientNumber) -> Result<(), Error> {
         let clients = self.clients()?;
-        let mut officers = clients.iter().filter(|client| client.role == Role::Officer);
+        let mut officers = clients
+            .iter()
+            .filter(|client| client.role == ClientRole::Officer);
         match (officers.next(), officers.next()) {
             (Some(last), None) if last.number == client => Err(Error::LastOfficer),
             _ => Ok(()),
@@ -248,19 +250,25 @@ mod tests {
         let store = home.create();
         let officer = Credential::User(1000);
         let clerk = Credential::Key(key().id());
-        let one = store.enrol("Olena", Role::Officer, officer, now()).unwrap();
-        let two = store.enrol("Ivan", Role::Clerk, clerk, now()).unwrap();
-        let again = store.enrol("Ivan", Role::Clerk, clerk, now());
+        let one = store
+            .enrol("Olena", ClientRole::Officer, officer, now())
+            .unwrap();
+        let two = store
+            .enrol("Ivan", ClientRole::Clerk, clerk, now())
+            .unwrap();
+        let again = store.enrol("Ivan", ClientRole::Clerk, clerk, now());
         assert!(matches!(again, Err(Error::Exists { .. })));
-        store.change_role(two, Role::Auditor, now()).unwrap();
+        store.change_role(two, ClientRole::Auditor, now()).unwrap();
         let found = store.client_with(clerk).unwrap().unwrap();
         assert_eq!(
             (found.number, found.role, found.name.as_str()),
-            (two, Role::Auditor, "Ivan")
+            (two, ClientRole::Auditor, "Ivan")
         );
         assert_eq!(store.client_with(Credential::User(0)).unwrap(), None);
         let other = Credential::User(1001);
-        store.enrol("Maria", Role::Officer, other, now()).unwrap();
+        store
+            .enrol("Maria", ClientRole::Officer, other, now())
+            .unwrap();
         store.remove_client(one, now()).unwrap();
         assert_eq!(store.client_with(officer).unwrap(), None);
         assert_eq!(store.clients().unwrap().len(), 2);
@@ -271,22 +279,26 @@ mod tests {
         let home = TestHome::new();
         let store = home.create();
         let enrol = |user, role| store.enrol("x", role, Credential::User(user), now());
-        let officer = enrol(1, Role::Officer).unwrap();
-        let clerk = enrol(2, Role::Clerk).unwrap();
+        let officer = enrol(1, ClientRole::Officer).unwrap();
+        let clerk = enrol(2, ClientRole::Clerk).unwrap();
         let heads = store.audit_head().unwrap();
         assert!(matches!(
             store.remove_client(officer, now()),
             Err(Error::LastOfficer)
         ));
-        for role in [Role::Clerk, Role::Auditor] {
+        for role in [ClientRole::Clerk, ClientRole::Auditor] {
             let refused = store.change_role(officer, role, now());
             assert!(matches!(refused, Err(Error::LastOfficer)));
         }
         assert_eq!(store.audit_head().unwrap(), heads, "nothing was changed");
-        store.change_role(officer, Role::Officer, now()).unwrap();
+        store
+            .change_role(officer, ClientRole::Officer, now())
+            .unwrap();
         store.remove_client(clerk, now()).unwrap();
-        let other = enrol(3, Role::Officer).unwrap();
-        store.change_role(officer, Role::Clerk, now()).unwrap();
+        let other = enrol(3, ClientRole::Officer).unwrap();
+        store
+            .change_role(officer, ClientRole::Clerk, now())
+            .unwrap();
         assert!(matches!(
             store.remove_client(other, now()),
             Err(Error::LastOfficer)
@@ -302,12 +314,14 @@ mod tests {
             let store = home.create();
             let officers = [1, 2].map(|user| {
                 let credential = Credential::User(user);
-                store.enrol("x", Role::Officer, credential, now()).unwrap()
+                store
+                    .enrol("x", ClientRole::Officer, credential, now())
+                    .unwrap()
             });
             store.meet_before_each_write(2);
             let take = |one: usize| match removed[one] {
                 true => store.remove_client(officers[one], now()),
-                false => store.change_role(officers[one], Role::Clerk, now()),
+                false => store.change_role(officers[one], ClientRole::Clerk, now()),
             };
             let taken = std::thread::scope(|threads| {
                 let first = threads.spawn(|| take(0));
@@ -321,7 +335,9 @@ mod tests {
                 "{taken:?}"
             );
             let clients = store.clients().unwrap();
-            let officers = clients.iter().filter(|client| client.role == Role::Officer);
+            let officers = clients
+                .iter()
+                .filter(|client| client.role == ClientRole::Officer);
             assert_eq!(officers.count(), 1);
         }
     }

@@ -8,7 +8,7 @@
 //!
 //! A home without a database has the sessions that `tacit match` left [`unfinished`].
 //! A relay's home has, beside its key, who may use it ([`enrolled`]), its settling keys
-//! ([`settling_keys`]) and what it settled ([`settlements`]), sealed under the key ([`file_cipher`]).
+//! ([`settling_keys`]) and what it settled ([`ledger`]), sealed under the key ([`file_cipher`]).
 //!
 //! A call that changes something has it on disk when it returns, or has changed nothing.
 #![warn(unreachable_pub)]
@@ -26,6 +26,7 @@ mod error;
 pub mod file_cipher;
 mod home;
 pub mod key_file;
+pub mod ledger;
 pub mod list_import;
 pub mod lists;
 mod migrations;
@@ -38,7 +39,6 @@ pub mod prepared;
 pub mod queries;
 mod record_codec;
 pub mod sessions;
-pub mod settlements;
 pub mod settling_keys;
 mod signed_sessions;
 mod time;

@@ -305,7 +305,7 @@ fn cell(row: &[u8; 16]) -> Cell<'_> {
 mod tests {
     use super::*;
     use crate::tests::{TestHome, now, person};
-    use admin::{Credential, Role};
+    use admin::{ClientRole, Credential};
 
     #[test]
     fn queries_are_asked_until_withdrawn_and_are_their_clerks_own() {
@@ -314,7 +314,7 @@ mod tests {
         let enrol = |user| {
             let credential = Credential::User(user);
             store
-                .enrol("clerk", Role::Clerk, credential, now())
+                .enrol("clerk", ClientRole::Clerk, credential, now())
                 .unwrap()
         };
         let (one, two) = (enrol(1), enrol(2));
@@ -351,7 +351,7 @@ mod tests {
         let store = home.create();
         for user in [1, 2] {
             store
-                .enrol("clerk", Role::Clerk, Credential::User(user), now())
+                .enrol("clerk", ClientRole::Clerk, Credential::User(user), now())
                 .unwrap();
         }
         let query = store

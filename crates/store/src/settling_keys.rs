@@ -2,7 +2,7 @@
 //!
 //! A file is called by the first 16 hexadecimal digits of its point and holds, sealed, one byte of
 //! version, m (32 bytes), and first and last second of the epoch (8 each). It is erased when the last
-//! deadline under it is past: what was settled is claimed from [`super::settlements`].
+//! deadline under it is past: what was settled is claimed from [`super::ledger`].
 
 use std::path::{Path, PathBuf};
 

@@ -72,7 +72,7 @@ pub struct Draft {
 }
 
 /// A session that was left unfinished, locked while this lives.
-pub struct Found {
+pub struct UnfinishedSession {
     pub about: About,
     pub requested: List,
     pub state: SignedState,
@@ -84,7 +84,7 @@ pub struct Found {
 
 /// What [`Unfinished::all`] comes upon.
 pub enum Entry {
-    Found(Box<Found>),
+    Session(Box<UnfinishedSession>),
     /// Another process works on it.
     Busy,
     /// It stays as it is.
@@ -151,7 +151,7 @@ impl Unfinished {
             }
         }
         let entry = |path: &PathBuf| match self.read(&Files(path.with_extension(""))) {
-            Ok(Some(found)) => Entry::Found(Box::new(found)),
+            Ok(Some(found)) => Entry::Session(Box::new(found)),
             Ok(None) => Entry::Busy,
             Err(error) => Entry::Unreadable(error),
         };
@@ -159,7 +159,7 @@ impl Unfinished {
     }
 
     /// Reads a session; `None` if another process works on it.
-    fn read(&self, files: &Files) -> Result<Option<Found>, Error> {
+    fn read(&self, files: &Files) -> Result<Option<UnfinishedSession>, Error> {
         let Some(lock) = files.lock()? else {
             return Ok(None);
         };
@@ -183,7 +183,7 @@ impl Unfinished {
             None => None,
             Some(bytes) => Some(Release::decode(&bytes).ok_or_else(|| not_ours(RELEASE))?),
         };
-        Ok(Some(Found {
+        Ok(Some(UnfinishedSession {
             about,
             requested,
             state,
@@ -306,7 +306,7 @@ impl Draft {
     }
 }
 
-impl Found {
+impl UnfinishedSession {
     /// Forgets the session: it has ended, with answers or without.
     ///
     /// # Errors

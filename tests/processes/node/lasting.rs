@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use admin::Policy;
 use identity::{HashedIdentity, Schema};
-use node::{Ended, Owner, Patience, run_session};
+use node::{Ended, Journal, Patience, run_session};
 use pairing::NodeKey;
 use protocol::{Outcome, Persist, PreparedTable, Progress, Role, Session, Setup, Standing};
 use rand::rngs::SysRng;
@@ -155,16 +155,24 @@ impl Peer {
         runtime.block_on(async {
             let tls = PinnedTls::new(&self.seed, *id.as_bytes()).unwrap();
             let channel = connect(&node.address, &tls, &Limits::default()).await;
-            let (patience, mut owner) = (Patience::default(), Watching(meanwhile));
+            let (patience, mut journal) = (Patience::default(), Watching(meanwhile));
             let channel = channel.unwrap();
-            run_session(session, channel, &mut rng, &patience, &mut owner, pending()).await
+            run_session(
+                session,
+                channel,
+                &mut rng,
+                &patience,
+                &mut journal,
+                pending(),
+            )
+            .await
         })
     }
 }
 
 struct Watching<F>(F);
 
-impl<F: FnMut(&Persist)> Owner for Watching<F> {
+impl<F: FnMut(&Persist)> Journal for Watching<F> {
     fn keep(&mut self, state: Persist) -> std::io::Result<()> {
         (self.0)(&state);
         Ok(())

@@ -1,6 +1,6 @@
 //! The first officer of a node.
 
-use admin::{Credential, Role};
+use admin::{ClientRole, Credential};
 use jiff::Timestamp;
 use store::Store;
 
@@ -12,12 +12,17 @@ use store::Store;
 /// Those of the store.
 pub fn ensure_owner(store: &Store, uid: u32, now: Timestamp) -> Result<(), store::Error> {
     let clients = store.clients()?;
-    if clients.iter().any(|client| client.role == Role::Officer) {
+    if clients
+        .iter()
+        .any(|client| client.role == ClientRole::Officer)
+    {
         return Ok(());
     }
     let owner = Credential::User(uid);
     match clients.iter().find(|client| client.credential == owner) {
-        Some(client) => store.change_role(client.number, Role::Officer, now),
-        None => store.enrol("owner", Role::Officer, owner, now).map(drop),
+        Some(client) => store.change_role(client.number, ClientRole::Officer, now),
+        None => store
+            .enrol("owner", ClientRole::Officer, owner, now)
+            .map(drop),
     }
 }

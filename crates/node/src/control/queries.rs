@@ -148,7 +148,7 @@ async fn standing_of(
                 peer: peer.number,
                 name: peer.entry.name,
                 answered: answer.map(|answer| to_the_millisecond(answer.at)),
-                pair: pair_status(&handle.pair(peer.number)),
+                pair: pair_status(handle.pair(peer.number)),
             }
         });
         Ok(peers.collect())

@@ -9,7 +9,7 @@ use admin::{PeerNumber, QueryNumber};
 use identity::list::Cells;
 use identity::{Answer, KeyClass, Person};
 use protocol::ListKind;
-use store::answers::{Found, PeerAnswers};
+use store::answers::{MatchedRecord, PeerAnswers};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -40,7 +40,7 @@ struct Lookup {
 impl Lookup {
     fn new(answers: Vec<PeerAnswers>, otherwise: impl Fn(&PeerAnswers) -> Option<Answer>) -> Self {
         let otherwise = answers.iter().map(otherwise).collect();
-        let places = |found: &[Found]| {
+        let places = |found: &[MatchedRecord]| {
             let ids = found.iter().map(|found| found.record_id.clone());
             ids.zip(0..).collect()
         };

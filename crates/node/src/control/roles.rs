@@ -1,13 +1,13 @@
 //! Who may call what: the one table, which `docs/control.md` shows.
 
-use admin::Role;
+use admin::ClientRole;
 
-const OFFICER: &[Role] = &[Role::Officer];
-const ASKING: &[Role] = &[Role::Clerk, Role::Officer];
-const READING: &[Role] = &[Role::Officer, Role::Auditor];
+const OFFICER: &[ClientRole] = &[ClientRole::Officer];
+const ASKING: &[ClientRole] = &[ClientRole::Clerk, ClientRole::Officer];
+const READING: &[ClientRole] = &[ClientRole::Officer, ClientRole::Auditor];
 
 /// Every call of `control.proto` and the roles that may make it.
-pub const CALLS: [(&str, &[Role]); 26] = [
+pub const CALLS: [(&str, &[ClientRole]); 26] = [
     ("ImportList", OFFICER),
     ("ListInfo", OFFICER),
     ("WithdrawList", OFFICER),
@@ -37,6 +37,6 @@ pub const CALLS: [(&str, &[Role]); 26] = [
 ];
 
 /// The call of that name and who may make it.
-pub(super) fn call(name: &str) -> Option<(&'static str, &'static [Role])> {
+pub(super) fn call(name: &str) -> Option<(&'static str, &'static [ClientRole])> {
     CALLS.into_iter().find(|(call, _)| *call == name)
 }

@@ -1,14 +1,14 @@
 //! How the node stands with its peers, and sessions at once.
 
 use admin::status::PeerStatus;
-use admin::{Activity, NodeStatus, PairStatus, Peer, PeerNumber};
+use admin::{NodeStatus, PairStatus, Peer, PeerNumber};
 use jiff::Timestamp;
 use protocol::ListKind;
 use store::budget::Direction;
 use tonic::Status;
 
 use super::context::Context;
-use crate::handle::{Doing, NotNow, Pair};
+use crate::handle::NotNow;
 
 /// The node with its lists and peers.
 pub(super) async fn of_node(context: &Context) -> Result<NodeStatus, Status> {
@@ -21,7 +21,7 @@ pub(super) async fn of_node(context: &Context) -> Result<NodeStatus, Status> {
             Ok(PeerStatus {
                 peer: peer.number,
                 name: peer.entry.name,
-                pair: pair_status(&handle.pair(peer.number)),
+                pair: pair_status(handle.pair(peer.number)),
                 theirs: left(Direction::Answered)?,
                 ours: left(Direction::Asked)?,
             })
@@ -61,22 +61,12 @@ pub(super) async fn run_now(context: &Context, one: Option<PeerNumber>) -> Resul
     }
 }
 
-/// How a pair stands, as clients are told: a session's progress as one sum, times as they travel.
-pub(super) fn pair_status(pair: &Pair) -> PairStatus {
+/// How a pair stands, as clients are told: times as they travel.
+pub(super) fn pair_status(pair: PairStatus) -> PairStatus {
     PairStatus {
-        activity: match pair.doing {
-            Doing::Nothing => Activity::Nothing,
-            Doing::Preparing => Activity::Preparing,
-            Doing::AwaitingApproval(approval) => Activity::AwaitingApproval(approval),
-            Doing::AwaitingPeer => Activity::AwaitingPeer,
-            Doing::Running(progress) => Activity::Running {
-                done: (progress.answered + progress.evaluated) as u64,
-                all: (progress.to_answer + progress.to_evaluate) as u64,
-            },
-            Doing::Settling => Activity::Settling,
-        },
+        activity: pair.activity,
         next: pair.next.map(to_the_millisecond),
-        trouble: (pair.trouble.as_ref()).map(|(at, why)| (to_the_millisecond(*at), why.clone())),
+        trouble: pair.trouble.map(|(at, why)| (to_the_millisecond(at), why)),
         answered: pair.answered.map(to_the_millisecond),
     }
 }

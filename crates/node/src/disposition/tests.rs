@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::*;
-use crate::settle::SettlerFault;
+use crate::settle::MediatorFault;
 use ExitClass::{BadInput, Failed, Misbehaved, Refused, Stopped, Unreachable};
 use Next::{AskMediator, KeepAsEvidence, Later, Over};
 use Outcome::{CutOff, NeverSettled, TableShut, Unanswered};
@@ -58,7 +58,7 @@ fn table() -> Vec<(Cause, Meaning)> {
             always(Blame::Own, Unreachable, Over(Unanswered)),
         ),
         (
-            Cause::NoTime(SettlerFault::Refused(Refusal::NotKept)),
+            Cause::NoTime(MediatorFault::Refused(Refusal::NotKept)),
             asks(Blame::Mediator, Unreachable),
         ),
         (Cause::EpochOver, asks(Blame::Mediator, Refused)),

@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 
 use super::no_session::NoSession;
 use super::stop::Stop;
-use crate::handle::{Doing, Handle};
+use crate::handle::Handle;
 use crate::settings::Settings;
-use admin::PeerNumber;
+use admin::{Activity, PeerNumber};
 
 #[derive(Clone)]
 pub(super) struct Context {
@@ -36,8 +36,8 @@ impl Context {
     }
 
     /// Shows people what the node does about the peer now.
-    pub(super) fn show(&self, doing: Doing) {
-        self.handle.set(self.peer, |pair| pair.doing = doing);
+    pub(super) fn show(&self, activity: Activity) {
+        self.handle.set(self.peer, |pair| pair.activity = activity);
     }
 
     /// Shows people why there is no session.

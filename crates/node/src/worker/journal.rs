@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio::sync::OwnedRwLockReadGuard;
 
 use super::course::{Course, Reached, TAKEN_BACK};
-use crate::handle::{Doing, Handle};
-use crate::{Cause, Owner};
-use admin::SessionNumber;
+use crate::handle::Handle;
+use crate::{Cause, Journal};
+use admin::{Activity, SessionNumber};
 use protocol::{Persist, Progress};
 use store::sessions::Start;
 
@@ -23,7 +23,7 @@ pub(super) struct StoreJournal {
     pub runs: Option<OwnedRwLockReadGuard<()>>,
 }
 
-impl Owner for StoreJournal {
+impl Journal for StoreJournal {
     fn keep(&mut self, state: Persist) -> io::Result<()> {
         let (store, now) = (self.handle.store(), Timestamp::now());
         let number = || {
@@ -60,16 +60,23 @@ impl Owner for StoreJournal {
     }
 
     fn progress(&mut self, progress: Progress) {
-        self.handle.set(self.start.peer, |pair| {
-            pair.doing = Doing::Running(progress)
-        });
+        self.handle
+            .set(self.start.peer, |pair| pair.activity = running(progress));
     }
 
     fn left_to_the_mediator(&mut self, _cause: &Cause) {
         // That may take as long as the settling window.
         self.runs = None;
         self.handle
-            .set(self.start.peer, |pair| pair.doing = Doing::Settling);
+            .set(self.start.peer, |pair| pair.activity = Activity::Settling);
+    }
+}
+
+/// A session's progress as one sum.
+fn running(progress: Progress) -> Activity {
+    Activity::Running {
+        done: (progress.answered + progress.evaluated) as u64,
+        all: (progress.to_answer + progress.to_evaluate) as u64,
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use super::context::Context;
 use super::no_session::NoSession;
 use crate::handle::Handle;
-use crate::settle::{AtRelay, Settler};
+use crate::settle::{MediatorClient, RelayMediatorClient};
 use admin::Peer;
 use transport::{self, Channel, Limits, PinnedTls, call_over, connect, dial_through};
 
@@ -47,7 +47,7 @@ pub(super) fn mediator_of(
     handle: &Handle,
     descriptor: Option<&str>,
     limits: &Limits,
-) -> Result<Option<AtRelay>, NoSession> {
+) -> Result<Option<RelayMediatorClient>, NoSession> {
     let Some(text) = descriptor else {
         return Ok(None);
     };
@@ -60,7 +60,7 @@ pub(super) fn mediator_of(
         wait: limits.attempt,
         ..limits.clone()
     };
-    AtRelay::new(&descriptor, handle.store().key(), limits)
+    RelayMediatorClient::new(&descriptor, handle.store().key(), limits)
         .map(Some)
         .map_err(NoSession::from)
 }
@@ -70,7 +70,7 @@ pub(super) fn mediator_of(
 pub(super) async fn mediator_at_hand(
     context: &Context,
     peer: &Peer,
-) -> Result<Option<AtRelay>, NoSession> {
+) -> Result<Option<RelayMediatorClient>, NoSession> {
     let (policy, settings) = (&peer.entry.policy, &context.settings);
     let mediator = mediator_of(
         &context.handle,

@@ -18,7 +18,7 @@ use super::schedule::Permit;
 use super::setup::{Begun, begin};
 use super::stop::stopped;
 use super::visitors::Visitors;
-use crate::settle::AtRelay;
+use crate::settle::RelayMediatorClient;
 use crate::{Ended, run_mediated_session};
 use admin::{Peer, TableNumber};
 use protocol::Role;
@@ -101,7 +101,7 @@ async fn set_up(
     peer: &Peer,
     role: Role,
     permit: Permit,
-) -> Result<(Option<AtRelay>, Begun), NoSession> {
+) -> Result<(Option<RelayMediatorClient>, Begun), NoSession> {
     let mediator = mediator_at_hand(context, peer).await?;
     let runs = context
         .handle
@@ -120,7 +120,7 @@ async fn drive(
     context: &Context,
     visitors: &mut Visitors,
     peer: &Peer,
-    (role, channel, session, mediator): (Role, Channel, Session, Option<AtRelay>),
+    (role, channel, session, mediator): (Role, Channel, Session, Option<RelayMediatorClient>),
     journal: &mut StoreJournal,
 ) -> (Result<Outcome, Ended>, Option<Channel>) {
     let course = journal.course.clone();

@@ -11,9 +11,9 @@ use super::reach::mediator_of;
 use super::visitors::Visitors;
 use crate::Cause;
 use crate::disposition::{Recourse, standing_of};
-use crate::handle::{Doing, Handle};
+use crate::handle::Handle;
 use crate::settle::by_verdict;
-use admin::{Outcome, Peer, PeerNumber};
+use admin::{Activity, Outcome, Peer, PeerNumber};
 use protocol::SignedAgreement;
 use protocol::{self, Role, SignedState};
 use protocol::{Receipt, Release};
@@ -45,7 +45,7 @@ pub(super) async fn end_next(
         Ok(None) => return Some(Ok(None)),
         Err(reason) => return Some(Err(reason)),
     };
-    context.show(Doing::Settling);
+    context.show(Activity::Settling);
     let number = signed.info.number;
     let ended = match end_of(context, visitors, signed).await? {
         SignedEnd::Found(run, matches) => {
@@ -136,12 +136,12 @@ async fn end_of(
             Err(misbehaved) => without(protocol::Error::from(misbehaved).into(), receipt),
         });
     }
-    let settler = match mediator_of(
+    let mediator = match mediator_of(
         &context.handle,
         info.mediator.as_deref(),
         &context.settings.limits,
     ) {
-        Ok(Some(settler)) => settler,
+        Ok(Some(mediator)) => mediator,
         Ok(None) => return Some(without(Cause::ReleaseLost, receipt)),
         Err(reason) => {
             tracing::error!(
@@ -152,7 +152,7 @@ async fn end_of(
             return Some(without(Cause::NoMediator, receipt));
         }
     };
-    let verdict = by_verdict(&state, agreed, &settler, &context.settings.patience);
+    let verdict = by_verdict(&state, agreed, &mediator, &context.settings.patience);
     let verdict = visitors.turn_away_during(&context.stop, verdict).await?;
     Some(match verdict {
         Ok(outcome) => found(Outcome::Settled, Some(outcome.receipt), outcome.matches),

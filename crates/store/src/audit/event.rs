@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use admin::{
-    ApprovalNumber, Blame, ClientNumber, ListChange, Outcome, PeerNumber, QueryNumber, Role,
+    ApprovalNumber, Blame, ClientNumber, ClientRole, ListChange, Outcome, PeerNumber, QueryNumber,
     SessionNumber,
 };
 use protocol::ListKind;
@@ -44,11 +44,11 @@ pub enum Event {
     },
     ClientEnrolled {
         client: ClientNumber,
-        role: Role,
+        role: ClientRole,
     },
     RoleChanged {
         client: ClientNumber,
-        role: Role,
+        role: ClientRole,
     },
     ClientRemoved {
         client: ClientNumber,

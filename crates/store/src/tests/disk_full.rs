@@ -8,7 +8,7 @@ use crate::answers::Answers;
 use crate::audit::Event;
 use crate::prepared::Fit;
 use crate::sessions::{End, Start};
-use admin::{ClientNumber, Credential, Outcome, PeerNumber, Role};
+use admin::{ClientNumber, ClientRole, Credential, Outcome, PeerNumber};
 
 /// Sets the limit; never below what is in use.
 fn limit(store: &Store, pages: i64) {
@@ -86,7 +86,7 @@ fn every_write_path_survives_a_full_disk() {
     entry.policy.narrow.budget.sessions = u32::MAX;
     let peer = store.add_peer(&entry, now()).unwrap();
     let clerk = store
-        .enrol("clerk", Role::Clerk, Credential::User(1), now())
+        .enrol("clerk", ClientRole::Clerk, Credential::User(1), now())
         .unwrap();
     import(&store, ListKind::Held, &[(1, 0), (2, 0)]);
 
@@ -103,7 +103,7 @@ fn every_write_path_survives_a_full_disk() {
     fails_cleanly("client", &store, |n| {
         let credential = Credential::User(n + 10);
         store
-            .enrol("clerk", Role::Clerk, credential, now())
+            .enrol("clerk", ClientRole::Clerk, credential, now())
             .map(drop)
     });
     fails_cleanly("query", &store, |n| {

@@ -1,10 +1,10 @@
 //! What somebody finds on the disk of a stopped node.
 
 use super::*;
-use crate::answers::{Answers, Found};
+use crate::answers::{Answers, MatchedRecord};
 use crate::prepared::Fit;
 use crate::sessions::{End, Start};
-use admin::{Credential, Outcome, Role};
+use admin::{ClientRole, Credential, Outcome};
 use identity::Answer;
 
 fn contains(content: &[u8], part: &[u8]) -> bool {
@@ -24,7 +24,12 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
     store.withdraw(ListKind::Requested, None, now()).unwrap();
     import(&store, ListKind::Requested, &[(9, 5)]);
     let clerk = store
-        .enrol("Olena Shevchuk", Role::Clerk, Credential::User(1), now())
+        .enrol(
+            "Olena Shevchuk",
+            ClientRole::Clerk,
+            Credential::User(1),
+            now(),
+        )
         .unwrap();
     let query = store.submit(clerk, &[person(4, 5)], now()).unwrap();
     let held = ByClass {
@@ -67,7 +72,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
     store
         .keep_signed(session, &state, &start.policy, now())
         .unwrap();
-    let found = Found {
+    let found = MatchedRecord {
         record_id: "id-4".into(),
         answer: Answer::Strong,
         kinds: vec![KeyKind::N1],

@@ -9,10 +9,10 @@ use crate::budget::Direction;
 use crate::cell_cipher::{Cell, CellCipher, DataKey};
 use crate::file_cipher::FileCipher;
 use crate::key_file::{self, StoredKey};
-use crate::settlements::Settlements;
+use crate::ledger::SettlementLedger;
 use crate::settling_keys;
 use crate::unfinished::{Entry, Unfinished};
-use admin::client::{Credential, Role};
+use admin::client::{ClientRole, Credential};
 use protocol::{MediatorTime, SessionId};
 
 struct Stored(serde_json::Value);
@@ -105,7 +105,7 @@ fn a_session_that_was_left_unfinished_is_found_whole() {
         put(&directory.join(name), &content);
     }
     let mut entries = Unfinished::of(&place.home(), &key()).all().unwrap();
-    let Some(Entry::Found(found)) = entries.pop() else {
+    let Some(Entry::Session(found)) = entries.pop() else {
         panic!("not found");
     };
     assert!(entries.is_empty());
@@ -152,7 +152,7 @@ fn a_relays_settling_keys_and_settlements_open() {
     );
     assert_eq!((keys[0].from.0, keys[0].until.0), (1000, 1100));
 
-    drop(Settlements::open(&place.home(), FileCipher::of(&key())).unwrap());
+    drop(SettlementLedger::open(&place.home(), FileCipher::of(&key())).unwrap());
     let path = place.home().join("settlements.sqlite");
     let database = rusqlite::Connection::open(path).unwrap();
     database.execute_batch("DELETE FROM clock").unwrap();
@@ -160,12 +160,12 @@ fn a_relays_settling_keys_and_settlements_open() {
         .rows("settlements")
         .for_each(|row| database.execute_batch(row).unwrap());
     drop(database);
-    let book = Settlements::open(&place.home(), FileCipher::of(&key())).unwrap();
-    let settled = book.find(&SessionId([5; 32])).unwrap().unwrap();
+    let ledger = SettlementLedger::open(&place.home(), FileCipher::of(&key())).unwrap();
+    let settled = ledger.find(&SessionId([5; 32])).unwrap().unwrap();
     assert_eq!(settled.initiator, NodeKey::from_seed(&[2; 32]).id());
     assert_eq!(settled.responder, NodeKey::from_seed(&[3; 32]).id());
     assert_eq!(settled.verdict, [7; 50]);
-    assert_eq!(book.latest().unwrap(), MediatorTime(0));
+    assert_eq!(ledger.latest().unwrap(), MediatorTime(0));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_nodes_database_opens_with_everything_in_it() {
     assert_eq!(elements(ListKind::Held).len(), 2);
     assert_eq!(elements(ListKind::Requested).len(), 1);
     let officer = store.client_with(Credential::User(1000)).unwrap().unwrap();
-    assert_eq!(officer.role, Role::Officer);
+    assert_eq!(officer.role, ClientRole::Officer);
     let clerk = Credential::Key(NodeKey::from_seed(&[55; 32]).id());
     let clerk = store.client_with(clerk).unwrap().unwrap();
     let query = store.open_queries().unwrap().remove(0);

@@ -1,12 +1,12 @@
 //! Sessions with the real protocol: what they spend, keep and leave.
 
 use super::*;
-use crate::answers::{Answers, Found};
+use crate::answers::{Answers, MatchedRecord};
 use crate::budget::Direction;
 use crate::prepared::Fit;
 use crate::sessions::{End, Start};
 use admin::policy::Budget;
-use admin::{Blame, Credential, Outcome, PeerNumber, Role as ClientRole, SessionNumber, Stage};
+use admin::{Blame, ClientRole, Credential, Outcome, PeerNumber, SessionNumber, Stage};
 use identity::Answer;
 use protocol::{
     Ceilings, Persist, Receipt, Role, Session, SettlingWindow, Setup, SignedState, Step, Terms,
@@ -186,7 +186,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     let answers = Answers {
         asked: 1,
         wide: false,
-        found: vec![Found {
+        found: vec![MatchedRecord {
             record_id: "id-1".into(),
             answer: Answer::Strong,
             kinds: vec![KeyKind::N1, KeyKind::N4],

@@ -79,11 +79,11 @@ impl Carries<Vec<Client>> for pb::ListClientsReply {
 }
 
 /// The number of a role.
-pub fn role_number(role: clients::Role) -> i32 {
+pub fn role_number(role: clients::ClientRole) -> i32 {
     match role {
-        clients::Role::Clerk => pb::Role::Clerk.into(),
-        clients::Role::Officer => pb::Role::Officer.into(),
-        clients::Role::Auditor => pb::Role::Auditor.into(),
+        clients::ClientRole::Clerk => pb::Role::Clerk.into(),
+        clients::ClientRole::Officer => pb::Role::Officer.into(),
+        clients::ClientRole::Auditor => pb::Role::Auditor.into(),
     }
 }
 
@@ -91,11 +91,11 @@ pub fn role_number(role: clients::Role) -> i32 {
 ///
 /// # Errors
 /// [`Malformed::Unknown`].
-pub fn role(number: i32) -> Result<clients::Role, Malformed> {
+pub fn role(number: i32) -> Result<clients::ClientRole, Malformed> {
     match pb::Role::try_from(number) {
-        Ok(pb::Role::Clerk) => Ok(clients::Role::Clerk),
-        Ok(pb::Role::Officer) => Ok(clients::Role::Officer),
-        Ok(pb::Role::Auditor) => Ok(clients::Role::Auditor),
+        Ok(pb::Role::Clerk) => Ok(clients::ClientRole::Clerk),
+        Ok(pb::Role::Officer) => Ok(clients::ClientRole::Officer),
+        Ok(pb::Role::Auditor) => Ok(clients::ClientRole::Auditor),
         Ok(pb::Role::Unspecified) | Err(_) => Err(Malformed::Unknown("the role")),
     }
 }

@@ -24,8 +24,8 @@ const VERSION: i64 = 1;
 /// For another process, such as one that is just ending, to let go of the database.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// The mediator's book.
-pub struct Settlements {
+/// The mediator's ledger.
+pub struct SettlementLedger {
     path: PathBuf,
     database: Connection,
     cipher: FileCipher,
@@ -40,8 +40,8 @@ pub struct Settled {
     pub verdict: Vec<u8>,
 }
 
-impl Settlements {
-    /// Opens the book of the relay in `home`, and makes it if there is none.
+impl SettlementLedger {
+    /// Opens the ledger of the relay in `home`, and makes it if there is none.
     ///
     /// # Errors
     /// [`Error::NewerStore`], [`Error::Busy`] when another relay has it open, and what is wrong with the disk.
@@ -103,7 +103,7 @@ impl Settlements {
     /// Writes a settled session down. On return it is on disk.
     ///
     /// # Errors
-    /// What is wrong with the disk; also if the session is in the book already.
+    /// What is wrong with the disk; also if the session is in the ledger already.
     pub fn add(
         &mut self,
         session: &SessionId,
@@ -158,7 +158,7 @@ impl Settlements {
             .map_err(Error::from)
     }
 
-    /// Sessions in the book.
+    /// Sessions in the ledger.
     ///
     /// # Errors
     /// What is wrong with the disk.
@@ -220,8 +220,8 @@ mod tests {
     use super::*;
     use pairing::NodeKey;
 
-    fn open(home: &Path) -> Result<Settlements, Error> {
-        Settlements::open(home, FileCipher::of(&NodeKey::from_seed(&[1; 32])))
+    fn open(home: &Path) -> Result<SettlementLedger, Error> {
+        SettlementLedger::open(home, FileCipher::of(&NodeKey::from_seed(&[1; 32])))
     }
 
     fn settled() -> Settled {
@@ -237,33 +237,36 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let session = SessionId([5; 32]);
-        let mut book = open(home.path()).unwrap();
-        assert!(book.find(&session).unwrap().is_none());
-        book.add(&session, MediatorTime(100), &settled(), &mut rng)
+        let mut ledger = open(home.path()).unwrap();
+        assert!(ledger.find(&session).unwrap().is_none());
+        ledger
+            .add(&session, MediatorTime(100), &settled(), &mut rng)
             .unwrap();
         assert!(
-            book.add(&session, MediatorTime(101), &settled(), &mut rng)
+            ledger
+                .add(&session, MediatorTime(101), &settled(), &mut rng)
                 .is_err()
         );
-        book.vouch(MediatorTime(200)).unwrap();
-        book.vouch(MediatorTime(150)).unwrap();
-        drop(book);
+        ledger.vouch(MediatorTime(200)).unwrap();
+        ledger.vouch(MediatorTime(150)).unwrap();
+        drop(ledger);
 
-        let mut book = open(home.path()).unwrap();
-        assert!(book.find(&session).unwrap() == Some(settled()));
-        assert_eq!(book.latest().unwrap(), MediatorTime(200));
-        assert_eq!(book.count().unwrap(), 1);
-        assert_eq!(book.forget(MediatorTime(100)).unwrap(), 0);
-        assert_eq!(book.forget(MediatorTime(101)).unwrap(), 1);
-        assert!(book.find(&session).unwrap().is_none());
+        let mut ledger = open(home.path()).unwrap();
+        assert!(ledger.find(&session).unwrap() == Some(settled()));
+        assert_eq!(ledger.latest().unwrap(), MediatorTime(200));
+        assert_eq!(ledger.count().unwrap(), 1);
+        assert_eq!(ledger.forget(MediatorTime(100)).unwrap(), 0);
+        assert_eq!(ledger.forget(MediatorTime(101)).unwrap(), 1);
+        assert!(ledger.find(&session).unwrap().is_none());
     }
 
     #[test]
-    fn the_book_is_closed_to_others_and_names_no_node_in_the_clear() {
+    fn the_ledger_is_closed_to_others_and_names_no_node_in_the_clear() {
         let home = tempfile::tempdir().unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let mut book = open(home.path()).unwrap();
-        book.add(&SessionId([5; 32]), MediatorTime(1), &settled(), &mut rng)
+        let mut ledger = open(home.path()).unwrap();
+        ledger
+            .add(&SessionId([5; 32]), MediatorTime(1), &settled(), &mut rng)
             .unwrap();
         let path = home.path().join(FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
@@ -276,14 +279,16 @@ mod tests {
     fn a_row_moved_to_another_session_does_not_open() {
         let home = tempfile::tempdir().unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let mut book = open(home.path()).unwrap();
-        book.add(&SessionId([5; 32]), MediatorTime(1), &settled(), &mut rng)
+        let mut ledger = open(home.path()).unwrap();
+        ledger
+            .add(&SessionId([5; 32]), MediatorTime(1), &settled(), &mut rng)
             .unwrap();
-        book.database
+        ledger
+            .database
             .execute("UPDATE settlement SET session = ?1", params![[6u8; 32]])
             .unwrap();
         assert!(matches!(
-            book.find(&SessionId([6; 32])),
+            ledger.find(&SessionId([6; 32])),
             Err(Error::NotOurs { .. })
         ));
     }

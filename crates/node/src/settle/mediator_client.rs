@@ -1,33 +1,33 @@
-//! Who is asked for the mediator's word, and why there may be none.
+//! What a node asks the mediator, and why there may be no answer.
 
 use pairing::NodeId;
 use protocol::{Decision, MediatorTime, Refusal, SessionId, SignedAgreement};
 
 /// Asks the mediator on behalf of this node.
-pub trait Settler: Sync {
+pub trait MediatorClient: Sync {
     /// The key that its verdicts are under.
-    fn mediator(&self) -> NodeId;
+    fn id(&self) -> NodeId;
 
     /// The last deadline that it settles.
     fn last_deadline(&self) -> MediatorTime;
 
-    fn time(&self) -> impl Future<Output = Result<MediatorTime, SettlerFault>> + Send;
+    fn time(&self) -> impl Future<Output = Result<MediatorTime, MediatorFault>> + Send;
 
     fn settle(
         &self,
         signed: &SignedAgreement,
-    ) -> impl Future<Output = Result<Decision, SettlerFault>> + Send;
+    ) -> impl Future<Output = Result<Decision, MediatorFault>> + Send;
 
     fn claim(
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> impl Future<Output = Result<Decision, SettlerFault>> + Send;
+    ) -> impl Future<Output = Result<Decision, MediatorFault>> + Send;
 }
 
 /// Why the mediator gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SettlerFault {
+pub enum MediatorFault {
     #[error("the mediator cannot be asked: {0}")]
     Channel(#[from] transport::Error),
     #[error("the mediator refused: {0}")]
@@ -36,10 +36,10 @@ pub enum SettlerFault {
 
 /// What a node without a mediator asks: nobody.
 #[derive(Debug, Clone, Copy)]
-pub enum NoSettler {}
+pub enum WithoutMediator {}
 
-impl Settler for NoSettler {
-    fn mediator(&self) -> NodeId {
+impl MediatorClient for WithoutMediator {
+    fn id(&self) -> NodeId {
         match *self {}
     }
 
@@ -47,15 +47,15 @@ impl Settler for NoSettler {
         match *self {}
     }
 
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+    async fn time(&self) -> Result<MediatorTime, MediatorFault> {
         match *self {}
     }
 
-    async fn settle(&self, _: &SignedAgreement) -> Result<Decision, SettlerFault> {
+    async fn settle(&self, _: &SignedAgreement) -> Result<Decision, MediatorFault> {
         match *self {}
     }
 
-    async fn claim(&self, _: &SessionId, _: MediatorTime) -> Result<Decision, SettlerFault> {
+    async fn claim(&self, _: &SessionId, _: MediatorTime) -> Result<Decision, MediatorFault> {
         match *self {}
     }
 }

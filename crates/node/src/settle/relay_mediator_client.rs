@@ -6,13 +6,13 @@
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::settler::{Settler, SettlerFault};
+use super::mediator_client::{MediatorClient, MediatorFault};
 use pairing::{NodeId, NodeKey};
 use protocol::{Decision, Descriptor, MediatorTime, SessionId, SignedAgreement};
 use transport::{Error, Limits, PinnedTls, RelayConnection};
 
 /// A node's questions to the mediator of a descriptor.
-pub struct AtRelay {
+pub struct RelayMediatorClient {
     mediator: NodeId,
     last_deadline: MediatorTime,
     address: String,
@@ -25,7 +25,7 @@ pub struct AtRelay {
 /// One question over one connection.
 type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
-impl AtRelay {
+impl RelayMediatorClient {
     /// Asks the mediator at its descriptor's address in the name of the node with this key; connects
     /// with the first question.
     ///
@@ -79,8 +79,8 @@ impl AtRelay {
     }
 }
 
-impl Settler for AtRelay {
-    fn mediator(&self) -> NodeId {
+impl MediatorClient for RelayMediatorClient {
+    fn id(&self) -> NodeId {
         self.mediator
     }
 
@@ -88,11 +88,11 @@ impl Settler for AtRelay {
         self.last_deadline
     }
 
-    async fn time(&self) -> Result<MediatorTime, SettlerFault> {
+    async fn time(&self) -> Result<MediatorTime, MediatorFault> {
         Ok(self.ask(|link| Box::pin(link.time())).await?)
     }
 
-    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, SettlerFault> {
+    async fn settle(&self, signed: &SignedAgreement) -> Result<Decision, MediatorFault> {
         let asked = self.ask(|link| {
             let signed = signed.clone();
             Box::pin(async move { link.settle(&signed).await })
@@ -104,7 +104,7 @@ impl Settler for AtRelay {
         &self,
         session: &SessionId,
         deadline: MediatorTime,
-    ) -> Result<Decision, SettlerFault> {
+    ) -> Result<Decision, MediatorFault> {
         let session = *session;
         let asked =
             self.ask(move |link| Box::pin(async move { link.claim(&session, deadline).await }));
