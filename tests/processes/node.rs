@@ -1,6 +1,7 @@
 //! Nodes as real processes, as two delegations run them: lists, queries and answers; a peer that goes
 //! away; approval and budget; a seized disk; and kills at any point of a session.
 
+mod importing;
 mod lasting;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -99,10 +99,9 @@ pub(super) fn answers(
     };
     let mut all = Vec::new();
     if info.is_some() {
-        let mut standing = none_asked(wide);
-        store.each_person::<Error>(ListKind::Requested, |person| {
-            grading.put(&person, &mut standing);
-            Ok(())
+        let none = || none_asked(wide);
+        let (standing, _) = store.fold_people(ListKind::Requested, none, |standing, person| {
+            grading.put(&person, standing);
         })?;
         all.push((None, standing));
     }

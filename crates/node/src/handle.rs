@@ -6,10 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
-use tokio::time::timeout;
+use tokio::sync::{Notify, watch};
 
 use admin::{PairStatus, PeerNumber};
 use identity::Schema;
@@ -35,9 +33,6 @@ struct Shared {
     pairs: Mutex<Pairs>,
     changes: watch::Sender<u64>,
     wake: Notify,
-    /// Held by sessions together, and by an import alone: an import holds the store for its length, and a
-    /// session that waits for the store would seem to have stalled.
-    quiet: Arc<RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -59,7 +54,6 @@ impl Handle {
             pairs: Mutex::default(),
             changes: watch::channel(0).0,
             wake: Notify::new(),
-            quiet: Arc::default(),
         }))
     }
 
@@ -104,22 +98,6 @@ impl Handle {
         self.pairs().at_once.insert(peer);
         self.0.wake.notify_one();
         Ok(())
-    }
-
-    /// Keeps sessions from beginning for as long as the guard is held, once those that run have ended;
-    /// `None` after `patience`: a peer that drags its session out must not keep a list from being taken in.
-    pub(super) async fn import_alone(
-        &self,
-        patience: Duration,
-    ) -> Option<OwnedRwLockWriteGuard<()>> {
-        timeout(patience, self.0.quiet.clone().write_owned())
-            .await
-            .ok()
-    }
-
-    /// Lets a session run, and no import begin, for as long as the guard is held; `None` while one goes on.
-    pub(super) fn session_runs(&self) -> Option<OwnedRwLockReadGuard<()>> {
-        self.0.quiet.clone().try_read_owned().ok()
     }
 
     /// Whether a session was asked for at once; asks once.

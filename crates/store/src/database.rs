@@ -3,10 +3,11 @@
 //! `store.db` in the home directory, with `store.db-wal` beside it while it is open, and `store.lock`,
 //! locked (flock) for as long as somebody has it open. Files have mode 0600 in a home of mode 0700.
 //! WAL with `synchronous = FULL`: what a call has returned from is on the disk. One connection, so
-//! one thread at a time; SQLite's exclusive mode keeps everybody else out as well.
+//! one thread at a time, in the order in which they came; SQLite's exclusive mode keeps everybody else
+//! out as well. What is long is done in pieces that each take a turn of their own.
 
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +17,7 @@ use rustix::fs::FlockOperation;
 use super::cell_cipher::{CellCipher, DataKey};
 use super::error::Error;
 use super::owner_only;
+use super::turns::{Turn, Turns};
 use pairing::NodeKey;
 
 /// The database's name in the home directory.
@@ -29,9 +31,12 @@ const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
 /// What a node keeps: open, unlocked, and nobody else's until it is dropped.
 pub struct Store {
+    turns: Turns,
     database: Mutex<Connection>,
+    /// Locked by the import that goes on.
+    pub(super) importing: Mutex<()>,
     pub(super) data_key: DataKey,
-    cells: CellCipher,
+    pub(super) cells: CellCipher,
     /// For what must not outlive this process: prepared tables.
     process: CellCipher,
     key: Arc<NodeKey>,
@@ -39,6 +44,12 @@ pub struct Store {
     _lock: File,
     #[cfg(test)]
     meeting: Mutex<Option<Arc<std::sync::Barrier>>>,
+}
+
+/// The connection, for as long as a turn lasts. The connection is let go before the turn is.
+pub(super) struct Connected<'a> {
+    connection: MutexGuard<'a, Connection>,
+    _turn: Turn<'a>,
 }
 
 /// One transaction.
@@ -119,7 +130,9 @@ impl Store {
         key: Arc<NodeKey>,
     ) -> Result<Self, Error> {
         Ok(Self {
+            turns: Turns::default(),
             database: Mutex::new(database),
+            importing: Mutex::default(),
             process: CellCipher::new(&DataKey::draw()?),
             data_key,
             cells,
@@ -168,8 +181,26 @@ impl Store {
     }
 
     /// A thread that panicked has rolled its transaction back: the connection is as good as before.
-    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn connection(&self) -> Connected<'_> {
+        let turn = self.turns.wait();
+        Connected {
+            connection: self.database.lock().unwrap_or_else(PoisonError::into_inner),
+            _turn: turn,
+        }
+    }
+}
+
+impl Deref for Connected<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Connected<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 }
 

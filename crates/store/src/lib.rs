@@ -42,6 +42,7 @@ pub mod sessions;
 pub mod settling_keys;
 mod signed_sessions;
 mod time;
+mod turns;
 pub mod unfinished;
 mod unlock;
 

@@ -1,12 +1,13 @@
 //! The two standing lists: whom this delegation holds, and whom it asks about.
 //!
 //! How a list comes in and goes, `list_import` tells. A record is found by a keyed tag of its id and bound to it.
+//! A list's records are those of the version that its row says; they are read a page at a time.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::cell_cipher::{Cell, Tag};
+use super::cell_cipher::{Cell, CellCipher, Tag};
 use super::database::{Store, Tx};
 use super::error::Error;
 use super::record_codec;
@@ -15,6 +16,12 @@ use protocol::{ByClass, ListKind};
 
 /// Bytes of a list's header, all columns together, at most.
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
+/// Records that are read in one turn, at most.
+const PAGE_RECORDS: usize = 500;
+/// Bytes of records after which a page ends.
+const PAGE_BYTES: usize = 1 << 20;
+/// How often a list is read from its beginning because it was replaced in the middle.
+const READS_MAX: u32 = 4;
 
 /// What a list's records have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +41,13 @@ pub struct ListInfo {
     pub imported: Timestamp,
     /// Goes up with every import.
     pub version: i64,
+}
+
+/// Where reading a list goes on; at its beginning by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecordPlace {
+    line: u32,
+    id: i64,
 }
 
 /// A list's hashed identities, sorted, each once, and the version of the list they are of.
@@ -63,19 +77,33 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of `each`; [`Error::Altered`] if a record was changed, moved, added or taken out.
+    /// Those of `each`; [`Error::Altered`] if a record was changed, moved, added or taken out;
+    /// [`Error::WrongState`] if the list was replaced meanwhile.
     pub fn each_person<E: From<Error>>(
         &self,
         kind: ListKind,
-        each: impl FnMut(Person) -> Result<(), E>,
+        mut each: impl FnMut(Person) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.read(|tx| tx.each_person(kind, each))
+        let Some(info) = self.list(kind)? else {
+            return Ok(());
+        };
+        let (mut people, mut next) = (0, Some(RecordPlace::default()));
+        while let Some(after) = next {
+            let (page, place) = self.people_after(kind, info.version, after, PAGE_RECORDS)?;
+            people += page.len() as u64;
+            next = place;
+            page.into_iter().try_for_each(&mut each)?;
+        }
+        match people == info.people {
+            true => Ok(()),
+            false => Err(Error::Altered { table: "record" }.into()),
+        }
     }
 
-    /// Some records of a list of that version, in the order in which they came into the store: those after
-    /// `after`, which is zero at first, `max` at most. Gives where the next ones begin; `None` at the end.
+    /// Some records of a list of that version, in the order of its file: those after `after`, `max` at most. Gives
+    /// where the next ones begin; `None` at the end.
     ///
-    /// Unlike [`Store::each_person`] it holds nobody up for longer than for these records.
+    /// It holds nobody up for longer than these records take to read.
     ///
     /// # Errors
     ///
@@ -84,59 +112,75 @@ impl Store {
         &self,
         kind: ListKind,
         version: i64,
-        after: i64,
+        after: RecordPlace,
         max: usize,
-    ) -> Result<(Vec<Person>, Option<i64>), Error> {
-        self.read(|tx| {
-            if tx.list_version(kind)? != version {
-                return Err(Error::WrongState {
-                    what: "the list",
-                    why: "it was replaced meanwhile",
-                });
+    ) -> Result<(Vec<Person>, Option<RecordPlace>), Error> {
+        let (sealed, next) = self.read(|tx| tx.sealed_after(kind, version, after, max))?;
+        let open = |(tag, line, sealed): &(Tag, u32, Vec<u8>)| {
+            let text = self.cells.open(cell(&record_row(kind, tag)), sealed)?;
+            record_codec::decode(&text, *line).ok_or(Error::DamagedStore)
+        };
+        let people: Result<_, Error> = sealed.iter().map(open).collect();
+        Ok((people?, next))
+    }
+
+    /// What `each` makes of every record of a list, in the order of its file, from what `begin` gives; begins again
+    /// if the list is replaced meanwhile, and gives the version it was read at: 0 where there never was one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::each_person`]; [`Error::WrongState`] after [`READS_MAX`] attempts.
+    pub fn fold_people<T>(
+        &self,
+        kind: ListKind,
+        begin: impl Fn() -> T,
+        each: impl Fn(&mut T, Person),
+    ) -> Result<(T, i64), Error> {
+        let mut attempt = 1;
+        loop {
+            let version = self.read(|tx| tx.list_version(kind))?;
+            let mut so_far = begin();
+            let read = self.each_person::<Error>(kind, |person| {
+                each(&mut so_far, person);
+                Ok(())
+            });
+            let replaced = match read {
+                Ok(()) => self.read(|tx| tx.list_version(kind))? != version,
+                Err(Error::WrongState { .. }) => true,
+                Err(error) => return Err(error),
+            };
+            match replaced {
+                false => return Ok((so_far, version)),
+                true if attempt == READS_MAX => return Err(replaced_meanwhile()),
+                true => attempt += 1,
             }
-            let mut query = tx.prepare_cached(
-                "SELECT id, tag, line, sealed FROM record WHERE id > ? AND kind = ? ORDER BY id LIMIT ?",
-            )?;
-            let mut rows = query.query(params![after, number(kind), max as i64])?;
-            let (mut people, mut last) = (Vec::new(), after);
-            while let Some(row) = rows.next()? {
-                let (tag, line, sealed): (Tag, u32, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                last = row.get(0)?;
-                let text = tx.cells.open(cell(&record_row(kind, &tag)), &sealed)?;
-                people.push(record_codec::decode(&text, line).ok_or(Error::DamagedStore)?);
-            }
-            let next = (people.len() == max).then_some(last);
-            Ok((people, next))
-        })
+        }
     }
 
     /// The hashed identities of a list; none where there is no list.
     ///
     /// # Errors
     ///
-    /// As [`Store::each_person`].
+    /// As [`Store::fold_people`].
     pub fn elements(&self, kind: ListKind, wide: bool) -> Result<Elements, Error> {
-        self.read(|tx| {
-            let mut identities = ByClass {
-                narrow: Vec::new(),
-                wide: wide.then(Vec::new),
-            };
-            tx.each_person(kind, |person| {
-                for (kind, identity) in &person.keys {
-                    if let Some(list) = identities.get_mut(kind.class()) {
-                        list.push(*identity);
-                    }
+        let none = || ByClass {
+            narrow: Vec::new(),
+            wide: wide.then(Vec::new),
+        };
+        let (mut identities, version) = self.fold_people(kind, none, |identities, person| {
+            for (kind, identity) in &person.keys {
+                if let Some(list) = identities.get_mut(kind.class()) {
+                    list.push(*identity);
                 }
-                Ok::<(), Error>(())
-            })?;
-            for list in identities.values_mut() {
-                list.sort_unstable();
-                list.dedup();
             }
-            Ok(Elements {
-                identities,
-                version: tx.list_version(kind)?,
-            })
+        })?;
+        for list in identities.values_mut() {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Ok(Elements {
+            identities,
+            version,
         })
     }
 }
@@ -189,34 +233,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn each_person<E: From<Error>>(
+    /// Sealed records with their tags and lines, and where the next ones begin.
+    fn sealed_after(
         &self,
         kind: ListKind,
-        mut each: impl FnMut(Person) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(info) = self.list(kind)? else {
-            return Ok(());
-        };
-        let altered = Error::Altered { table: "record" };
-        let mut query = self
-            .prepare("SELECT tag, line, sealed FROM record WHERE kind = ? ORDER BY line, id")
-            .map_err(Error::from)?;
-        let mut rows = query.query([number(kind)]).map_err(Error::from)?;
-        let mut people = 0;
-        while let Some(row) = rows.next().map_err(Error::from)? {
-            let read = || -> rusqlite::Result<(Tag, u32, Vec<u8>)> {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        version: i64,
+        after: RecordPlace,
+        max: usize,
+    ) -> Result<(Vec<(Tag, u32, Vec<u8>)>, Option<RecordPlace>), Error> {
+        if self.list_version(kind)? != version {
+            return Err(replaced_meanwhile());
+        }
+        let mut query = self.prepare_cached(
+            "SELECT id, tag, line, sealed FROM record
+             WHERE kind = ? AND version = ? AND (line, id) > (?, ?) ORDER BY line, id",
+        )?;
+        let mut rows = query.query(params![number(kind), version, after.line, after.id])?;
+        let (mut sealed, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let record: (Tag, u32, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            bytes += record.2.len();
+            let place = RecordPlace {
+                line: record.1,
+                id: row.get(0)?,
             };
-            let (tag, line, sealed) = read().map_err(Error::from)?;
-            let text = self.cells.open(cell(&record_row(kind, &tag)), &sealed)?;
-            let person = record_codec::decode(&text, line).ok_or(Error::DamagedStore)?;
-            people += 1;
-            each(person)?;
+            sealed.push(record);
+            if sealed.len() >= max || bytes >= PAGE_BYTES {
+                return Ok((sealed, Some(place)));
+            }
         }
-        match people == info.people {
-            true => Ok(()),
-            false => Err(altered.into()),
-        }
+        Ok((sealed, None))
+    }
+}
+
+fn replaced_meanwhile() -> Error {
+    Error::WrongState {
+        what: "the list",
+        why: "it was replaced meanwhile",
     }
 }
 
@@ -227,9 +280,8 @@ pub(super) fn number(kind: ListKind) -> i64 {
     }
 }
 
-pub(super) fn record_tag(tx: &Tx, kind: ListKind, record_id: &str) -> Tag {
-    tx.cells
-        .tag("record", &[&[number(kind) as u8], record_id.as_bytes()])
+pub(super) fn record_tag(cells: &CellCipher, kind: ListKind, record_id: &str) -> Tag {
+    cells.tag("record", &[&[number(kind) as u8], record_id.as_bytes()])
 }
 
 pub(super) fn record_row(kind: ListKind, tag: &Tag) -> [u8; 17] {
@@ -320,7 +372,7 @@ mod tests {
         let home = TestHome::new();
         let store = home.create();
         import(&store, ListKind::Held, &[(1, 0), (2, 0)]);
-        let twice = store.import(ListKind::Held, None, now(), |list| {
+        let twice = store.import(ListKind::Held, None, now, |list| {
             list.add(&person(5, 0))?;
             list.add(&person(6, 0))?;
             list.add(&person(5, 1))?;

@@ -1,7 +1,8 @@
 //! Making and opening a store, and what opening puts in order; changing its passphrase.
 //!
 //! Stands above the database and what is kept in it: what lived only with the process before, unused
-//! tables and sessions that had not signed, is given up before anybody sees the store.
+//! tables and sessions that had not signed, is given up before anybody sees the store, and so are the records
+//! of an import that was cut off.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::passphrase::Passphrase;
 use super::passphrase_cipher::Cost;
 use super::{key_file, migrations, owner_only, prepared, sessions, unlock};
 use pairing::NodeKey;
+use protocol::ListKind;
 
 impl Store {
     /// Makes the store of the node with `key` in `home`, and opens it.
@@ -53,7 +55,7 @@ impl Store {
     /// Opens the store of the node with `key` in `home`; whether there is one, [`Store::exists`] says.
     ///
     /// What only lived with the process before is given up: unused tables are discarded, and sessions
-    /// that had not signed count as cut off.
+    /// that had not signed count as cut off; records that are of no list are removed.
     ///
     /// # Errors
     ///
@@ -91,6 +93,9 @@ impl Store {
             prepared::discard_all_unused(tx)?;
             sessions::end_cut_off(tx, now)
         })?;
+        for kind in [ListKind::Held, ListKind::Requested] {
+            store.remove_leftovers(kind)?;
+        }
         Ok(store)
     }
 

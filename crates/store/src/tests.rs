@@ -124,7 +124,7 @@ pub(super) fn try_import(
     kind: ListKind,
     people: &[(u32, u8)],
 ) -> Result<ListChange, Error> {
-    store.import(kind, None, now(), |list| {
+    store.import(kind, None, now, |list| {
         for (line, (n, edition)) in (1..).zip(people) {
             list.add(&Person {
                 line,

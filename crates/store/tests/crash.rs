@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -56,6 +56,56 @@ fn nothing_acknowledged_is_lost_in_200_kills() {
     assert!(used > 100 && imports > 50 && decided > 50 && entries > 100);
 }
 
+#[test]
+fn an_import_killed_half_way_leaves_the_old_list_and_nothing_of_the_new_one() {
+    if let Some(home) = std::env::var_os(CHILD_HOME) {
+        import_half(Path::new(&home));
+    }
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    let no_fork = FORKING.lock().unwrap();
+    let store = Store::create(&home, key(), &passphrase(), Cost::LEAST, now()).unwrap();
+    import(&store, 7, 3);
+    drop((store, no_fork));
+    let name = "an_import_killed_half_way_leaves_the_old_list_and_nothing_of_the_new_one";
+    let (mut child, mut out) = child_that_runs(name, &home);
+    read_until("half way", &mut out);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let _no_fork = FORKING.lock().unwrap();
+    assert!(records(&home) > 3, "some of the new list was on the disk");
+    let store = open(&home);
+    let mut editions = Vec::new();
+    let read = store.each_person(ListKind::Held, |person| {
+        editions.push(person.keys[0].1.as_bytes()[8]);
+        Ok::<(), Error>(())
+    });
+    read.unwrap();
+    assert_eq!(editions, [7; 3]);
+    drop(store);
+    assert_eq!(records(&home), 3);
+}
+
+/// Rows of records in a store that nobody has open.
+fn records(home: &Path) -> i64 {
+    let database = rusqlite::Connection::open(home.join("store.db")).unwrap();
+    let count = "SELECT count(*) FROM record";
+    database.query_row(count, [], |row| row.get(0)).unwrap()
+}
+
+fn import_half(home: &Path) -> ! {
+    let store = open(home);
+    let imported = store.import::<Error>(ListKind::Held, None, now, |list| {
+        (0..1200).try_for_each(|n| list.add(&person(n, 8)))?;
+        say("half way");
+        loop {
+            std::thread::park();
+        }
+    });
+    panic!("{imported:?}");
+}
+
 /// What the children of one home have acknowledged.
 #[derive(Default)]
 struct Said {
@@ -97,27 +147,9 @@ fn kill_again_and_again(seed: u32) -> Said {
 
 /// Kills the child so long after so many of its words, and takes down all that it said.
 fn run_and_kill(home: &Path, words: u32, after: Duration, said: &mut Said) {
-    let no_store_open = FORKING.lock().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "nothing_acknowledged_is_lost_in_200_kills",
-            "--nocapture",
-        ])
-        .env(CHILD_HOME, home)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(no_store_open);
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let (mut child, mut out) = child_that_runs("nothing_acknowledged_is_lost_in_200_kills", home);
+    read_until("ready", &mut out);
     let mut line = String::new();
-    while line.trim_end() != "ready" {
-        line.clear();
-        assert!(
-            out.read_line(&mut line).unwrap() > 0,
-            "the child did not come up"
-        );
-    }
     for _ in 0..words {
         line.clear();
         out.read_line(&mut line).unwrap();
@@ -134,6 +166,27 @@ fn run_and_kill(home: &Path, words: u32, after: Duration, said: &mut Said) {
         .filter(|line| line.ends_with('\n'))
     {
         take_down(line.trim_end(), said);
+    }
+}
+
+/// This program again, as a child that runs one test on `home`.
+fn child_that_runs(test: &str, home: &Path) -> (Child, BufReader<ChildStdout>) {
+    let _no_store_open = FORKING.lock().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD_HOME, home)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    (child, out)
+}
+
+fn read_until(word: &str, out: &mut BufReader<ChildStdout>) {
+    let mut line = String::new();
+    while line.trim_end() != word {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "the child has ended");
     }
 }
 
@@ -219,7 +272,7 @@ fn child(home: &Path) -> ! {
     say("ready");
     loop {
         match rng.random_range(0..5) {
-            0 => import(&store, rng.random_range(0..256), rng.random_range(1..400)),
+            0 => import(&store, rng.random_range(0..256), rng.random_range(1..1200)),
             1 | 2 => session(&store, peer),
             3 => {
                 let approval = store.ask_approval(peer, now()).unwrap();
@@ -242,7 +295,7 @@ fn child(home: &Path) -> ! {
 fn import(store: &Store, edition: u32, size: u32) {
     say(&format!("importing {edition} {size}"));
     store
-        .import(ListKind::Held, None, now(), |list| {
+        .import(ListKind::Held, None, now, |list| {
             for n in 0..size {
                 list.add(&person(n, edition as u8))?;
             }

@@ -1,10 +1,8 @@
-//! The two standing lists: their import, in batches that go into one transaction of the store.
+//! The two standing lists: their import, in batches.
 //!
 //! Messages are read and checked where they arrive, records written where it may wait for the disk; a
-//! few batches are in between. The store is held from the first batch on, so a client that stops sending
-//! is cut off by its body's deadline, and the list is what it was.
-
-use std::time::Duration;
+//! few batches are in between. Sessions run meanwhile. A client that stops sending is cut off by its body's
+//! deadline, and the list is what it was.
 
 use admin::list::{Imported, StoredList, StoredLists};
 use admin::{ClientNumber, ListChange};
@@ -21,8 +19,6 @@ use super::refuse::{check_schema, malformed, status};
 use wire::control::convert::records::check_cells;
 use wire::control::message::{Header, ImportPart};
 
-/// For sessions that run to end before an import holds the store.
-const SESSIONS_WAIT: Duration = Duration::from_secs(60);
 /// Batches between the stream and the store.
 const BATCHES_WAITING_MAX: usize = 2;
 
@@ -102,9 +98,8 @@ pub(super) async fn import(
     let columns = header.columns.len();
     let (feed, fed) = mpsc::channel(BATCHES_WAITING_MAX);
     let handle = context.handle.clone();
-    let alone = handle.import_alone(SESSIONS_WAIT).await;
     let written = tokio::task::spawn_blocking(move || {
-        let (_importing, _alone) = (importing, alone);
+        let _importing = importing;
         let written = write(handle.store(), kind, client, header, fed);
         // Here, for the client may be gone by now.
         if written.is_ok() {
@@ -168,12 +163,10 @@ fn write(
     header: Header,
     mut fed: mpsc::Receiver<Fed>,
 ) -> Result<(ListChange, (u64, u64)), Fault> {
-    // The store is free for others until there is something to write.
-    let mut next = fed.blocking_recv();
     let mut elements = (0, 0);
-    let change = store.import(kind, Some(client), Timestamp::now(), |import| {
+    let change = store.import(kind, Some(client), Timestamp::now, |import| {
         loop {
-            match next.take() {
+            match fed.blocking_recv() {
                 None => return Err(Fault::CutOff),
                 Some(Fed::Batch(people)) => {
                     for person in &people {
@@ -185,9 +178,8 @@ fn write(
                             }
                         }
                     }
-                    next = fed.blocking_recv();
                 }
-                Some(Fed::End(people)) if people != import.change().people => {
+                Some(Fed::End(people)) if people != import.people() => {
                     return Err(Fault::CountDiffers);
                 }
                 Some(Fed::End(_)) => {

@@ -10,6 +10,7 @@ use identity::list::Cells;
 use identity::{Answer, KeyClass, Person};
 use protocol::ListKind;
 use store::answers::{MatchedRecord, PeerAnswers};
+use store::lists::RecordPlace;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -157,7 +158,7 @@ pub(super) async fn standing(
         if !send(&outgoing, header, limit).await {
             return;
         }
-        let mut from = Some(0);
+        let mut from = Some(RecordPlace::default());
         while let Some(after) = from {
             let version = list.version;
             let page = context.store.read(move |store| {

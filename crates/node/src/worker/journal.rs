@@ -4,7 +4,6 @@
 use std::io;
 
 use jiff::Timestamp;
-use tokio::sync::OwnedRwLockReadGuard;
 
 use super::course::{Course, Reached, TAKEN_BACK};
 use crate::handle::Handle;
@@ -19,8 +18,6 @@ pub(super) struct StoreJournal {
     pub start: Start,
     pub session: Option<SessionNumber>,
     pub course: Course,
-    /// Keeps imports from beginning meanwhile.
-    pub runs: Option<OwnedRwLockReadGuard<()>>,
 }
 
 impl Journal for StoreJournal {
@@ -65,8 +62,6 @@ impl Journal for StoreJournal {
     }
 
     fn left_to_the_mediator(&mut self, _cause: &Cause) {
-        // That may take as long as the settling window.
-        self.runs = None;
         self.handle
             .set(self.start.peer, |pair| pair.activity = Activity::Settling);
     }

@@ -103,15 +103,9 @@ async fn set_up(
     permit: Permit,
 ) -> Result<(Option<RelayMediatorClient>, Begun), NoSession> {
     let mediator = mediator_at_hand(context, peer).await?;
-    let runs = context
-        .handle
-        .session_runs()
-        .ok_or_else(|| NoSession::because("a list is being imported"))?;
     let entry = peer.clone();
     let begun = context.blocking(move |handle, _| begin(handle, &entry, role, permit));
-    let mut begun = begun.await?;
-    begun.journal.runs = Some(runs);
-    Ok((mediator, begun))
+    Ok((mediator, begun.await?))
 }
 
 /// Moves the session's messages, and meets who comes meanwhile. Gives also the channel for which it made

@@ -90,7 +90,6 @@ pub(super) fn begin(
                 start,
                 session: None,
                 course: Course::new(),
-                runs: None,
             },
             asked,
             asked_at: at,
