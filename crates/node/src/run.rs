@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use protocol::limits::WINDOW_SECONDS_MAX;
 use protocol::{
     AbortReason, MediatorTime, Message, Outcome, Persist, Progress, Session, Standing, Step,
+    WoundUp,
 };
 use transport::{self, Channel, Direction, Readiness};
 
@@ -85,7 +86,13 @@ pub async fn run_mediated_session(
     // Whatever stopped it, what has already come may be enough for answers.
     let ended = match ended {
         Err(cause @ (Cause::Channel(_) | Cause::Stalled { .. } | Cause::Cancelled)) => {
-            match block_in_place(|| session.wind_up(rng)) {
+            let WoundUp { persist, ended } = block_in_place(|| session.wind_up(rng));
+            let kept = block_in_place(|| persist.into_iter().try_for_each(|it| journal.keep(it)));
+            if let Err(error) = kept {
+                // The session has ended: that a copy is missing takes no answer away.
+                tracing::error!(%error, "the peer's last messages were not kept");
+            }
+            match ended {
                 Ok(Some(outcome)) => Ok(outcome),
                 Ok(None) => Err(cause),
                 Err(told) => Err(told.into()),

@@ -56,7 +56,7 @@ pub use message::{AbortReason, Message};
 pub use receipt::Receipt;
 pub use release::{Release, SettledRelease, VerifiedRelease};
 pub use role::Role;
-pub use session::{Outcome, Persist, Progress, Session, Setup, Standing, Step};
+pub use session::{Outcome, Persist, Progress, Session, Setup, Standing, Step, WoundUp};
 pub use session_id::{SessionId, session_id};
 pub use settling_key::SettlingKey;
 pub use signed::{Matches, SignedState, VerifiedVerdict};

@@ -41,7 +41,7 @@ use output::Output;
 use signing::Signing;
 use state::{Agreed, Committed, State};
 
-pub use step::{Outcome, Persist, Progress, Standing, Step};
+pub use step::{Outcome, Persist, Progress, Standing, Step, WoundUp};
 
 /// What one side brings to a session.
 pub struct Setup {
@@ -156,19 +156,17 @@ impl Session {
 
     /// Makes what can be made of what has already come, when nothing can be sent or received any more:
     /// opens the peer's tables if its release is there, keeps the agreement if its signature is.
-    /// `None` when there are no answers. Nothing is signed or released here.
-    ///
-    /// # Errors
-    /// The peer said why it ended the session, or its last message was a cheat.
-    pub fn wind_up(&mut self, rng: &mut impl CryptoRng) -> Result<Option<Outcome>, Error> {
+    /// Nothing is signed or released here.
+    pub fn wind_up(&mut self, rng: &mut impl CryptoRng) -> WoundUp {
         let result = self.take_last_messages(rng);
-        self.out.clear();
-        match self.take_state() {
+        let persist = self.out.take_persists();
+        let ended = match self.take_state() {
             State::Opening { agreed, release } if result.is_ok() => {
                 open(*agreed, &release).map(Some)
             }
             _ => result.map(|()| None),
-        }
+        };
+        WoundUp { persist, ended }
     }
 
     /// Answers [`Step::AskTime`].

@@ -51,6 +51,17 @@ impl Output {
         Some(step)
     }
 
+    /// What has come of the peer and is still to be kept; drops the rest. Nothing while this side has not signed, for
+    /// then what it would be kept with never left.
+    pub(super) fn take_persists(&mut self) -> Vec<Persist> {
+        let signed = self.standing > Standing::Unsigned;
+        let persist = |step| match step {
+            Step::Persist(state) if signed => Some(state),
+            _ => None,
+        };
+        self.steps.drain(..).filter_map(persist).collect()
+    }
+
     /// Drops what has not been taken.
     pub(super) fn clear(&mut self) {
         self.steps.clear();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::agreement::VerifiedAgreement;
+use crate::error::Error;
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::release::Release;
@@ -35,6 +36,15 @@ pub enum Persist {
     Agreed(SessionId, Box<VerifiedAgreement>),
     /// The peer's release has come, was verified, and opens its tables.
     PeerReleased(SessionId, Box<Release>),
+}
+
+/// What was made of what had already come when nothing could be sent or received any more.
+#[must_use]
+pub struct WoundUp {
+    /// Keep this durably, in this order: what the peer is bound to by its last messages.
+    pub persist: Vec<Persist>,
+    /// The answers, if there are any; as an error why the peer ended the session, or that its last message was a cheat.
+    pub ended: Result<Option<Outcome>, Error>,
 }
 
 /// What a session gives.

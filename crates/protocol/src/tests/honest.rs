@@ -284,7 +284,8 @@ fn a_release_that_came_gives_its_answers_even_if_the_peer_aborts_or_the_line_die
     });
     assert!(b.waiting);
     let mut session = b.session;
-    session.receive(Message::Release(release.unwrap())).unwrap();
+    let release = release.unwrap();
+    session.receive(Message::Release(release)).unwrap();
     session
         .receive(Message::Abort(AbortReason::Cancelled))
         .unwrap();
@@ -297,8 +298,33 @@ fn a_release_that_came_gives_its_answers_even_if_the_peer_aborts_or_the_line_die
         session.advance(&mut rng(1)).unwrap(),
         Step::Send(Message::Release(_))
     ));
-    let outcome = session.wind_up(&mut rng(2)).unwrap().expect("answers");
+    let wound_up = session.wind_up(&mut rng(2));
+    assert!(wound_up.persist.is_empty(), "it was kept before");
+    let outcome = wound_up.ended.unwrap().expect("answers");
     assert_eq!(sorted(outcome.matches.narrow), sorted(identities(10..20)));
+}
+
+#[test]
+fn a_release_that_is_taken_only_when_the_session_winds_up_is_handed_on_to_be_kept() {
+    let (initiator, responder) = started(&terms(64));
+    let mut release = None;
+    let (_, b) = run(initiator, responder, |role, message| match message {
+        Message::Release(bytes) if role == Role::Initiator => {
+            release = Some(bytes);
+            Vec::new()
+        }
+        message => vec![message],
+    });
+    let mut session = b.session;
+    let release = release.unwrap();
+    session.receive(Message::Release(release.clone())).unwrap();
+    let WoundUp { persist, ended } = session.wind_up(&mut rng(2));
+    let outcome = ended.unwrap().expect("answers");
+    let [Persist::PeerReleased(of, kept)] = &persist[..] else {
+        panic!("{} steps", persist.len());
+    };
+    assert_eq!((*of, kept.encode()), (outcome.session, release));
+    assert_eq!(session.standing(), Standing::Signed, "its own never left");
 }
 
 #[test]
@@ -307,10 +333,11 @@ fn winding_up_signs_and_releases_nothing_and_tells_the_peers_reason() {
     session
         .receive(Message::Abort(AbortReason::Stalled))
         .unwrap();
-    let told = session.wind_up(&mut rng(1)).err();
-    assert_eq!(told, Some(Error::PeerAborted(AbortReason::Stalled)));
+    let WoundUp { persist, ended } = session.wind_up(&mut rng(1));
+    assert!(persist.is_empty());
+    assert_eq!(ended.err(), Some(Error::PeerAborted(AbortReason::Stalled)));
     let (mut session, _) = started(&terms(64));
-    assert!(session.wind_up(&mut rng(1)).unwrap().is_none());
+    assert!(session.wind_up(&mut rng(1)).ended.unwrap().is_none());
     assert_eq!(session.standing(), Standing::Unsigned);
     assert_eq!(session.advance(&mut rng(1)).err(), Some(Error::Over));
 }
