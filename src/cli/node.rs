@@ -16,6 +16,7 @@ use node::control::{self, Control, ensure_owner};
 use node::daemon::{self, Daemon};
 use node::handle::Handle;
 use node::monitoring::Monitoring;
+use node::socket::Socket;
 use store::audit::Event;
 use store::{self, Cost, Store};
 
@@ -51,7 +52,8 @@ Examples, to begin with:
 
 node.toml, where every line may be left out:
   listen = \"0.0.0.0:7447\"        # where paired peers come
-  metrics = \"127.0.0.1:9447\"     # /health and /metrics, for this machine
+  metrics = \"127.0.0.1:9447\"     # /health and /metrics, for everybody on this machine
+  metrics_socket = \"/run/tacit/metrics.sock\"  # the same with sizes of lists, for some
   clients = \"0.0.0.0:7449\"       # clerks on other machines, by their keys";
 
 /// Runs the subcommand.
@@ -118,6 +120,7 @@ fn say(config: &Config, home: &Path) -> Result<Exit, Failure> {
          clients:           {}\n\
          remote clients:    {}\n\
          health, metrics:   {}\n\
+         with sizes:        {}\n\
          matching schema:   {}\n\
          prepared tables:   {} for each peer",
         or(
@@ -127,6 +130,9 @@ fn say(config: &Config, home: &Path) -> Result<Exit, Failure> {
         config.control(home).socket.display(),
         or(&config.clients, "none"),
         or(&config.metrics, "none"),
+        config
+            .metrics_socket()
+            .map_or("none".into(), |(path, _)| path.display().to_string()),
         config.schema,
         config.prepared_tables,
     ))?;
@@ -185,15 +191,19 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
         .await
         .map_err(|error: control::Error| cannot_listen("the clients' socket or address", &error))?;
     let monitoring = Monitoring::new(handle.clone());
-    let watched = match &config.metrics {
-        Some(address) => {
-            let listener = TcpListener::bind(address)
-                .await
-                .map_err(|error| cannot_listen("metrics", &error))?;
-            Some(tokio::spawn(monitoring.clone().serve(listener)))
-        }
-        None => None,
-    };
+    let mut watched = tokio::task::JoinSet::new();
+    if let Some(address) = &config.metrics {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| cannot_listen("metrics", &error))?;
+        watched.spawn(monitoring.clone().serve(listener));
+    }
+    if let Some((path, mode)) = config.metrics_socket() {
+        let socket = Socket::bind(path, mode)
+            .await
+            .map_err(|error| cannot_listen("metrics_socket", &error))?;
+        watched.spawn(monitoring.clone().serve_socket(socket));
+    }
     let address = daemon
         .address()
         .map_err(|error: daemon::Error| failed(&error))?;
@@ -206,6 +216,11 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
         config.control(home).socket.display(),
     );
     notify("READY=1");
+    if let Some(newest) = store.log_ahead_of(now).map_err(|error| failed(&error))? {
+        tracing::warn!(
+            "the clock says {now:.0}, but the audit log goes on to {newest:.0}: one of both is wrong"
+        );
+    }
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let wait = |mut stopped: tokio::sync::watch::Receiver<bool>| async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -225,9 +240,7 @@ async fn work(store: Arc<Store>, config: &Config, home: &Path) -> Result<Exit, F
     let ended = daemon.run(wait(stopped)).await;
     let _ = stop.send(true);
     let _ = serving.await;
-    if let Some(watched) = watched {
-        watched.abort();
-    }
+    watched.shutdown().await;
     ended.map_err(|error| failed(&error))?;
     eprintln!("Stopped.");
     Ok(Exit::Clean)

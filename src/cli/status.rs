@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::node_link::NodeArgs;
 use super::{Exit, Failure, output, table};
-use admin::status::PeerStatus;
+use admin::status::{PeerStatus, PeopleOnLists};
 use admin::{Activity, Left, NodeStatus, PairStatus};
 use jiff::Timestamp;
 use protocol::{ByClass, KeyClass};
@@ -39,16 +39,23 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         output::print(&to_json(&status).to_string())?;
         return Ok(Exit::Clean);
     }
-    let people = |people: Option<u64>| match people {
-        Some(people) => format!("{people} people"),
-        None => "none".into(),
+    let people = |of: fn(PeopleOnLists) -> Option<u64>| match status.people.map(of) {
+        Some(Some(people)) => format!("{people} people"),
+        Some(None) => "none".into(),
+        None => "-".into(),
     };
     output::print(&format!(
         "Node {}\nheld list: {}; requested list: {}",
         status.id,
-        people(status.held_people),
-        people(status.requested_people)
+        people(|people| people.held),
+        people(|people| people.requested)
     ))?;
+    if let Some(newest) = status.log_ahead {
+        output::print(&format!(
+            "The node's clock is wrong, or was: its audit log goes on to {}. Set the clock right.",
+            table::time(newest)
+        ))?;
+    }
     if status.peers.is_empty() {
         output::print("No peers; tacit peer add pairs with one.")?;
         return Ok(Exit::Clean);
@@ -147,8 +154,10 @@ fn to_json(status: &NodeStatus) -> serde_json::Value {
         })
     };
     json!({
-        "id": status.id.to_string(), "held_people": status.held_people,
-        "requested_people": status.requested_people,
+        "id": status.id.to_string(),
+        "held_people": status.people.and_then(|people| people.held),
+        "requested_people": status.people.and_then(|people| people.requested),
+        "log_ahead": at(status.log_ahead),
         "peers": status.peers.iter().map(peer).collect::<Vec<_>>(),
     })
 }

@@ -293,6 +293,30 @@ fn a_clerk_sees_their_own_queries_and_nobody_elses() {
 }
 
 #[test]
+fn how_long_the_lists_are_hears_who_may_ask_for_that_and_no_clerk() {
+    let node = Node::start();
+    let officer = node.local();
+    let parts = vec![start(ListKind::Held), batch(0..7), end(7)];
+    import(&node, &officer, parts).unwrap();
+    let people = |link: &ControlConnection| {
+        let status = ask!(node, link, get_status(pb::GetStatusRequest {}));
+        status.unwrap().people
+    };
+    let lists = people(&officer).unwrap();
+    assert_eq!((lists.held, lists.requested), (Some(7), None));
+    let (_, clerk) = node.enrol(11, ClientRole::Clerk);
+    assert!(people(&clerk).is_none());
+    assert!(
+        node.ok(&["status"])
+            .contains("held list: 7 people; requested list: none")
+    );
+    node.own_role(ClientRole::Clerk);
+    assert!(people(&officer).is_none());
+    let said = node.ok(&["status"]);
+    assert!(said.contains("held list: -; requested list: -"), "{said}");
+}
+
+#[test]
 fn an_import_says_what_it_changed() {
     let node = Node::start();
     let link = node.local();

@@ -3,6 +3,7 @@
 
 mod importing;
 mod lasting;
+mod monitored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -439,35 +440,6 @@ fn a_service_manager_hands_the_passphrase_over_and_is_told_when_the_node_is_read
     let length = told.recv(&mut heard).unwrap();
     assert_eq!(&heard[..length], b"STOPPING=1");
     assert!(child.wait().unwrap().success());
-}
-
-#[test]
-fn health_and_metrics_name_nobody() {
-    let mut node = Node::new("");
-    let metrics = free_address();
-    node.configure(&format!("metrics = \"{metrics}\"\n"));
-    node.start();
-    let peer = NodeKey::from_seed(&[7; 32]).id().to_string();
-    node.ok(&["peer", "add", "Kryvyi-Rih", &peer]);
-    let get = |path: &str| {
-        let mut stream = TcpStream::connect(metrics).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text
-    };
-    assert!(get("/health").starts_with("HTTP/1.1 200"));
-    assert!(get("/elsewhere").starts_with("HTTP/1.1 404"));
-    let text = get("/metrics");
-    assert!(
-        text.contains("tacit_node_peers 1") && text.contains("budget_left_elements{peer=\"1\""),
-        "{text}"
-    );
-    assert!(!text.contains("Kryvyi") && !text.contains(&peer), "{text}");
 }
 
 #[test]

@@ -68,9 +68,17 @@ pub struct PeerStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeStatus {
     pub id: NodeId,
-    /// Records in the held list; `None` if there is no such list.
-    pub held_people: Option<u64>,
-    /// Records in the standing requested list; `None` if there is no such list.
-    pub requested_people: Option<u64>,
+    /// `None` for who may not ask how long lists are.
+    pub people: Option<PeopleOnLists>,
+    /// When the newest entry of the audit log is of, if the node's clock is well before that: it is wrong now, or was
+    /// then.
+    pub log_ahead: Option<Timestamp>,
     pub peers: Vec<PeerStatus>,
+}
+
+/// How long a node's lists are, in records; `None` for a list that there is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeopleOnLists {
+    pub held: Option<u64>,
+    pub requested: Option<u64>,
 }

@@ -26,12 +26,14 @@ const STALL_SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
 const RETRY_SECONDS: std::ops::RangeInclusive<u64> = 1..=86_400;
 
 /// The keys of the file.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "listen",
     "clients",
     "socket",
     "socket_mode",
     "metrics",
+    "metrics_socket",
+    "metrics_socket_mode",
     "schema",
     "prepared_tables",
     "stop_seconds",
@@ -52,8 +54,12 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// Who may open the socket, as an octal mode.
     pub socket_mode: String,
-    /// host:port of /health, /metrics and gRPC health; an address that only this machine reaches.
+    /// host:port of /health, /metrics without sizes and gRPC health; an address that only this machine reaches.
     pub metrics: Option<String>,
+    /// The socket of the same with the sizes of lists and budgets.
+    pub metrics_socket: Option<PathBuf>,
+    /// Who may open that socket, as an octal mode.
+    pub metrics_socket_mode: String,
     pub schema: String,
     pub prepared_tables: u32,
     pub stop_seconds: u64,
@@ -94,6 +100,8 @@ impl Default for Config {
             socket: None,
             socket_mode: "0600".into(),
             metrics: None,
+            metrics_socket: None,
+            metrics_socket_mode: "0600".into(),
             schema: Schema::default().name().into(),
             prepared_tables: settings.tables,
             stop_seconds: settings.stop.as_secs(),
@@ -140,6 +148,9 @@ impl Config {
         if self.mode().is_none() {
             return fault("socket_mode", "write 0600, 0660 or 0666, in quotes");
         }
+        if self.metrics_mode().is_none() {
+            return fault("metrics_socket_mode", "write 0600 or 0660, in quotes");
+        }
         if Schema::named(&self.schema).is_none() {
             return fault(
                 "schema",
@@ -174,6 +185,21 @@ impl Config {
             "0666" => Some(0o666),
             _ => None,
         }
+    }
+
+    /// Never everybody's: lists' sizes are told there.
+    fn metrics_mode(&self) -> Option<u32> {
+        match self.metrics_socket_mode.as_str() {
+            "0600" => Some(0o600),
+            "0660" => Some(0o660),
+            _ => None,
+        }
+    }
+
+    /// Where sizes are told, and the mode of that socket.
+    pub fn metrics_socket(&self) -> Option<(&std::path::Path, u32)> {
+        let path = self.metrics_socket.as_deref()?;
+        Some((path, self.metrics_mode().unwrap_or(0o600)))
     }
 
     /// The schema it matches under.
@@ -248,6 +274,8 @@ mod tests {
             socket = "/run/tacit/control.sock"
             socket_mode = "0660"
             metrics = "127.0.0.1:9447"
+            metrics_socket = "/run/tacit/metrics.sock"
+            metrics_socket_mode = "0660"
             schema = "persons-v1"
             prepared_tables = 2
             stop_seconds = 10
@@ -272,6 +300,7 @@ mod tests {
         assert_eq!(settings.tables, 2);
         assert_eq!(settings.stop, Duration::from_secs(10));
         assert_eq!(config.schema(), Schema::PersonsV1);
+        assert_eq!(config.metrics_socket().unwrap().1, 0o660);
         assert_eq!(
             config.control(std::path::Path::new("/h")).socket_mode,
             0o660
@@ -297,6 +326,7 @@ mod tests {
         for (text, key) in [
             ("listen = \"7447\"", "listen"),
             ("socket_mode = \"0777\"", "socket_mode"),
+            ("metrics_socket_mode = \"0666\"", "metrics_socket_mode"),
             ("schema = \"people\"", "schema"),
             ("prepared_tables = 0", "prepared_tables"),
             ("stop_seconds = 601", "stop_seconds"),

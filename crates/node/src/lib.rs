@@ -17,6 +17,7 @@ mod patience;
 mod run;
 pub mod settings;
 pub mod settle;
+pub mod socket;
 mod worker;
 
 pub use cause::{Cause, Ended};

@@ -1,5 +1,8 @@
-//! What a machine's own monitoring can see of a node, on a local address: `/health`, `/metrics` for
-//! Prometheus, and `grpc.health.v1.Health`. Numbers and counts; peers by their number, nobody by name.
+//! What a machine's own monitoring can see of a node: `/health`, `/metrics` for Prometheus, and
+//! `grpc.health.v1.Health`. Peers by their number, nobody by name.
+//!
+//! Everybody on the machine can open a local address, so there nothing is told that follows from lists: how many
+//! people are on them, how much of a budget is left. On a socket its mode says who sees that too.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -14,6 +17,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -25,15 +29,25 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::handle::Handle;
-use admin::Activity;
+use super::socket::Socket;
+use admin::{Activity, Peer};
 use protocol::ListKind;
+use store::Store;
 use store::budget::Direction;
 
 const CONNECTIONS_MAX: usize = 16;
 /// For one connection, from start to end; whoever watches health connects again.
 const CONNECTION_WAIT: Duration = Duration::from_secs(60);
 const REQUEST_BYTES_MAX: usize = 16 << 10;
+const UNREADABLE: &str = "the store cannot be read\n";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How much whoever reads may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    WithoutSizes,
+    WithSizes,
+}
 
 /// Connections of the machine's monitoring, bounded in number and time.
 #[derive(Clone)]
@@ -64,32 +78,52 @@ impl Monitoring {
         self.reporter.set_service_status("", status).await;
     }
 
-    /// Serves for ever.
+    /// Serves everybody who reaches an address, for ever: without sizes.
     pub async fn serve(self, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    if let Ok(permit) = self.room.clone().try_acquire_owned() {
-                        let monitoring = self.clone();
-                        tokio::spawn(async move {
-                            let _permit = permit;
-                            monitoring.attend(TokioIo::new(stream)).await;
-                        });
-                    }
-                }
+                Ok((stream, _)) => self.begin(stream, Detail::WithoutSizes),
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
         }
     }
 
-    async fn attend(self, stream: TokioIo<tokio::net::TcpStream>) {
+    /// Serves those who may open a socket, for ever: with sizes.
+    pub async fn serve_socket(self, socket: Socket) {
+        loop {
+            match socket.accept().await {
+                Ok(stream) => self.begin(stream, Detail::WithSizes),
+                Err(_) => sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    fn begin<S>(&self, stream: S, detail: Detail)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Ok(permit) = self.room.clone().try_acquire_owned() {
+            let monitoring = self.clone();
+            tokio::spawn(async move {
+                let _permit = permit;
+                monitoring.attend(TokioIo::new(stream), detail).await;
+            });
+        }
+    }
+
+    async fn attend<S>(self, stream: TokioIo<S>, detail: Detail)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = service_fn(move |request: Request<Incoming>| {
             let mut monitoring = self.clone();
             async move {
                 if request.uri().path().starts_with("/grpc.health.v1.Health/") {
+                    monitoring.report().await;
                     return monitoring.health.call(request).await;
                 }
-                Ok::<_, Infallible>(monitoring.answer(&request).await.map(Body::new))
+                let answer = monitoring.answer(&request, detail).await;
+                Ok::<_, Infallible>(answer.map(Body::new))
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -106,22 +140,43 @@ impl Monitoring {
         let _ = timeout(CONNECTION_WAIT, connection).await;
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
+    /// What is the matter with the node; `None` if nothing is.
+    async fn trouble(&self) -> Option<String> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Some("stopping\n".into());
+        }
+        let store = self.handle.store().clone();
+        let ahead = spawn_blocking(move || store.log_ahead_of(Timestamp::now())).await;
+        match ahead {
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(newest))) => Some(format!(
+                "the clock is behind: the newest entry of the audit log is of {newest:.0}\n"
+            )),
+            _ => Some(UNREADABLE.into()),
+        }
+    }
+
+    /// Has gRPC health say the same as `/health`.
+    async fn report(&self) {
+        let status = match self.trouble().await {
+            None => ServingStatus::Serving,
+            Some(_) => ServingStatus::NotServing,
+        };
+        self.reporter.set_service_status("", status).await;
+    }
+
+    async fn answer(&self, request: &Request<Incoming>, detail: Detail) -> Response<String> {
         let plain = "text/plain";
         let (status, kind, text) = match (request.method(), request.uri().path()) {
-            (&Method::GET, "/health") if self.stopping.load(Ordering::Relaxed) => {
-                (StatusCode::SERVICE_UNAVAILABLE, plain, "stopping\n".into())
-            }
-            (&Method::GET, "/health") => (StatusCode::OK, plain, "ok\n".into()),
+            (&Method::GET, "/health") => match self.trouble().await {
+                None => (StatusCode::OK, plain, "ok\n".into()),
+                Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, plain, trouble),
+            },
             (&Method::GET, "/metrics") => {
                 let handle = self.handle.clone();
-                match spawn_blocking(move || metrics(&handle)).await {
+                match spawn_blocking(move || metrics(&handle, detail)).await {
                     Ok(Ok(text)) => (StatusCode::OK, "text/plain; version=0.0.4", text),
-                    _ => (
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        plain,
-                        "the store cannot be read\n".into(),
-                    ),
+                    _ => (StatusCode::INTERNAL_SERVER_ERROR, plain, UNREADABLE.into()),
                 }
             }
             _ => (StatusCode::NOT_FOUND, plain, "not here\n".into()),
@@ -136,23 +191,12 @@ impl Monitoring {
 }
 
 /// The text format of Prometheus, version 0.0.4.
-fn metrics(handle: &Handle) -> Result<String, store::Error> {
+fn metrics(handle: &Handle, detail: Detail) -> Result<String, store::Error> {
     let (store, now) = (handle.store(), Timestamp::now());
     let mut out = String::new();
     let peers = store.peers()?;
-    let head = |out: &mut String, name: &str, help: &str| {
-        let _ = write!(
-            out,
-            "# HELP tacit_node_{name} {help}\n# TYPE tacit_node_{name} gauge\n"
-        );
-    };
     head(&mut out, "peers", "Peers that the node is paired with.");
     let _ = writeln!(out, "tacit_node_peers {}", peers.len());
-    head(&mut out, "list_people", "People on a list of the node.");
-    for (kind, name) in [(ListKind::Held, "held"), (ListKind::Requested, "requested")] {
-        let people = store.list(kind)?.map_or(0, |list| list.people);
-        let _ = writeln!(out, "tacit_node_list_people{{list=\"{name}\"}} {people}");
-    }
     head(
         &mut out,
         "signed_sessions",
@@ -200,17 +244,33 @@ fn metrics(handle: &Handle) -> Result<String, store::Error> {
             .map_or(0, |at| at.as_second());
         let _ = writeln!(out, "tacit_node_answered_seconds{{peer=\"{number}\"}} {at}");
     }
+    if detail == Detail::WithSizes {
+        sizes(&mut out, store, &peers, now)?;
+    }
+    Ok(out)
+}
+
+/// What follows from lists and from what is asked about them.
+fn sizes(
+    out: &mut String,
+    store: &Store,
+    peers: &[Peer],
+    now: Timestamp,
+) -> Result<(), store::Error> {
+    head(out, "list_people", "People on a list of the node.");
+    for kind in [ListKind::Held, ListKind::Requested] {
+        let people = store.list(kind)?.map_or(0, |list| list.people);
+        let _ = writeln!(out, "tacit_node_list_people{{list=\"{kind}\"}} {people}");
+    }
     head(
-        &mut out,
+        out,
         "budget_left_elements",
         "What the peer may still have evaluated.",
     );
-    for peer in &peers {
+    for peer in peers {
         let number = peer.number.number();
-        for (class, left) in store
-            .budget_left(peer.number, Direction::Answered, now)?
-            .iter()
-        {
+        let left = store.budget_left(peer.number, Direction::Answered, now)?;
+        for (class, left) in left.iter() {
             let class = class.name();
             let _ = writeln!(
                 out,
@@ -219,5 +279,12 @@ fn metrics(handle: &Handle) -> Result<String, store::Error> {
             );
         }
     }
-    Ok(out)
+    Ok(())
+}
+
+fn head(out: &mut String, name: &str, help: &str) {
+    let _ = write!(
+        out,
+        "# HELP tacit_node_{name} {help}\n# TYPE tacit_node_{name} gauge\n"
+    );
 }

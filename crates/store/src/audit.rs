@@ -13,7 +13,7 @@ mod chain;
 pub mod event;
 pub mod export;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
@@ -27,6 +27,9 @@ use super::database::{Store, Tx};
 use super::error::Error;
 use super::time::{from_ms, to_ms};
 use pairing::Signature;
+
+/// By how much the clock may be behind the log without a word.
+pub const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// One line of the log.
 #[derive(Serialize)]
@@ -55,6 +58,17 @@ impl Store {
     /// Those of the database.
     pub fn audit_head(&self) -> Result<Head, Error> {
         self.read(|tx| tx.head()?.ok_or(Error::DamagedStore))
+    }
+
+    /// When the newest entry is of, if the clock is before that by more than [`CLOCK_BEHIND_MAX`]: the clock is wrong
+    /// now, or was then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn log_ahead_of(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let newest = self.audit_head()?.at;
+        Ok((newest.duration_since(now) > CLOCK_BEHIND_MAX).then_some(newest))
     }
 
     /// Checks the whole log, and that it goes on from `earlier`, a head that was exported before.
@@ -111,15 +125,17 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds an entry to the log, in this transaction.
+    /// Adds an entry to the log, in this transaction. Its time is never before that of the one before it, whatever
+    /// the clock says.
     pub(super) fn append(&self, now: Timestamp, event: &Event) -> Result<Head, Error> {
-        let (seq, prev) = match self.head()? {
-            Some(head) => (head.seq + 1, head.hash),
-            None => (1, genesis(&self.key.id())),
+        let now = from_ms(to_ms(now))?;
+        let (seq, prev, at) = match self.head()? {
+            Some(head) => (head.seq + 1, head.hash, now.max(head.at)),
+            None => (1, genesis(&self.key.id()), now),
         };
         let entry = Entry {
             seq,
-            at: now,
+            at,
             prev: hex::encode(prev),
             event,
         };
@@ -137,15 +153,15 @@ impl Tx<'_> {
             .seal(cell(&number.to_be_bytes()), line.as_bytes())?;
         self.prepare_cached("INSERT INTO audit (seq, hash, sealed) VALUES (?, ?, ?)")?
             .execute(params![number, hash, sealed])?;
-        let signature = self.key.sign(&head_text(seq, now, &hash));
+        let signature = self.key.sign(&head_text(seq, at, &hash));
         self.prepare_cached(
             "INSERT OR REPLACE INTO audit_head (id, seq, at_ms, hash, signature)
              VALUES (1, ?, ?, ?, ?)",
         )?
-        .execute(params![number, to_ms(now), hash, signature.as_bytes()])?;
+        .execute(params![number, to_ms(at), hash, signature.as_bytes()])?;
         Ok(Head {
             seq,
-            at: from_ms(to_ms(now))?,
+            at,
             hash,
             signature,
         })
@@ -253,6 +269,26 @@ mod tests {
         let lines = store.last_entries(2).unwrap();
         assert!(lines[0].contains("\"event\":\"node_started\""));
         assert!(lines[1].starts_with("{\"seq\":5,\"at\":\"2026-"));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_noticed_and_times_in_the_log_do_not_go_back() {
+        let (_home, store) = with_entries(1);
+        let three_days = SignedDuration::from_hours(72);
+        assert_eq!(store.log_ahead_of(now()).unwrap(), None);
+        let back = now().checked_sub(three_days).unwrap();
+        assert_eq!(store.log_ahead_of(back).unwrap(), Some(now()));
+        store.record(&Event::NodeStopped, back).unwrap();
+        let at =
+            |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["at"].clone();
+        let lines = store.last_entries(2).unwrap();
+        assert_eq!(at(&lines[1]), at(&lines[0]));
+        assert_eq!(verdict(&store, None), Ok(3));
+        assert_eq!(store.log_ahead_of(back).unwrap(), Some(now()), "still");
+        let on = now().checked_add(three_days).unwrap();
+        store.record(&Event::NodeStarted, on).unwrap();
+        assert_eq!(store.audit_head().unwrap().at, on);
+        assert_eq!(store.log_ahead_of(on).unwrap(), None);
     }
 
     #[test]

@@ -112,16 +112,19 @@ impl Authorizer {
 
     /// Asks again, in the middle of a long call, whether the caller may still make it.
     pub(super) async fn reauthorize(&self, caller: Caller) -> Result<(), Status> {
-        let client = self.client(caller.credential).await?;
-        let may = client.is_some_and(|client| {
-            let call = roles::call(caller.call);
-            client.number == caller.client
-                && call.is_some_and(|(_, roles)| roles.contains(&client.role))
-        });
-        match may {
+        match self.may_call(caller, caller.call).await? {
             true => Ok(()),
             false => Err(Status::permission_denied("the client's role was changed")),
         }
+    }
+
+    /// Whether a caller who was let in for one call might make another.
+    pub(super) async fn may_call(&self, caller: Caller, call: &str) -> Result<bool, Status> {
+        let client = self.client(caller.credential).await?;
+        Ok(client.is_some_and(|client| {
+            client.number == caller.client
+                && roles::call(call).is_some_and(|(_, roles)| roles.contains(&client.role))
+        }))
     }
 
     async fn client(&self, credential: Credential) -> Result<Option<Client>, Status> {

@@ -2,18 +2,17 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use super::dispatch::Dispatcher;
 use super::error::Error;
 use super::settings::ControlConfig;
 use crate::handle::Handle;
+use crate::socket::Socket;
 use admin::Credential;
 use pairing::NodeId;
 use transport::server::{
@@ -33,13 +32,6 @@ pub struct Control {
     dispatcher: Arc<Dispatcher>,
     socket: Socket,
     remote: Option<Remote>,
-}
-
-/// The socket, and which file it is.
-struct Socket {
-    listener: UnixListener,
-    path: PathBuf,
-    inode: u64,
 }
 
 struct Remote {
@@ -91,8 +83,8 @@ impl Control {
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
-                accepted = self.socket.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
+                accepted = self.socket.accept() => match accepted {
+                    Ok(stream) => {
                         connections.run(|stopping| local(self.dispatcher.clone(), stream, stopping));
                     }
                     Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -107,7 +99,7 @@ impl Control {
                 () = &mut stop => break,
             }
         }
-        self.socket.remove();
+        drop(self.socket);
         connections
             .drain(self.dispatcher.context.limits.drain)
             .await;
@@ -127,49 +119,6 @@ pub async fn serve(
 ) -> Result<(), Error> {
     Control::bind(handle, config).await?.serve(stop).await;
     Ok(())
-}
-
-impl Socket {
-    /// Makes the socket under a name of its own, closes it to others, and then puts it in its place: at
-    /// no moment can somebody open it whom its mode keeps out, and one that a killed node left makes way.
-    async fn bind(path: &Path, mode: u32) -> Result<Self, Error> {
-        let failed = |source| Error::Socket {
-            path: path.to_owned(),
-            source,
-        };
-        if let Ok(there) = std::fs::symlink_metadata(path) {
-            if !there.file_type().is_socket() {
-                return Err(Error::NotASocket { path: path.into() });
-            }
-            if UnixStream::connect(path).await.is_ok() {
-                return Err(Error::SocketInUse { path: path.into() });
-            }
-        }
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let room = tempfile::Builder::new()
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .prefix(".s")
-            .rand_bytes(4)
-            .tempdir_in(folder)
-            .map_err(failed)?;
-        let new = room.path().join("s");
-        let listener = UnixListener::bind(&new).map_err(failed)?;
-        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
-        let inode = std::fs::symlink_metadata(&new).map_err(failed)?.ino();
-        std::fs::rename(&new, path).map_err(failed)?;
-        Ok(Self {
-            listener,
-            path: path.into(),
-            inode,
-        })
-    }
-
-    /// Takes the file away, unless it is another's by now.
-    fn remove(&self) {
-        if std::fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
 }
 
 async fn accept(remote: Option<&Remote>) -> std::io::Result<(TcpStream, EnrolledTls)> {

@@ -1,19 +1,12 @@
 //! Why the control service cannot run.
 
-use std::path::PathBuf;
+use crate::socket::SocketFault;
 
 /// Why the control service cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot listen on {}: {source}", .path.display())]
-    Socket {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("another process answers on {}", .path.display())]
-    SocketInUse { path: PathBuf },
-    #[error("{} is there and is not a socket", .path.display())]
-    NotASocket { path: PathBuf },
+    #[error(transparent)]
+    Socket(#[from] SocketFault),
     #[error("cannot listen at {address} for clients: {source}")]
     Address {
         address: String,

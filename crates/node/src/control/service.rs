@@ -146,8 +146,9 @@ impl Control for ControlService {
         decided.await.map(Response::new)
     }
 
-    async fn get_status(&self, _: Request<()>) -> Answered<NodeStatus> {
-        status::of_node(&self.0).await.map(Response::new)
+    async fn get_status(&self, request: Request<()>) -> Answered<NodeStatus> {
+        let caller = Caller::of(&request)?;
+        status::of_node(&self.0, caller).await.map(Response::new)
     }
 
     async fn run_now(&self, request: Request<Option<PeerNumber>>) -> Answered<u32> {

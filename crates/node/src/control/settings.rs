@@ -55,7 +55,7 @@ pub struct ControlLimits {
     /// Silence in the middle of a request, or of an answer that is not taken, after which the call ends. 30 s.
     pub stall: Duration,
     /// How long a client may altogether let the node wait in one request, beside a second for each 10 kB
-    /// of it: an import holds up everything else in the store. 60 s.
+    /// of it: an import keeps other imports out. 60 s.
     pub patience: Duration,
     /// Between two entries in the audit log about one client's refused calls of one kind. 60 s.
     pub refusals: Duration,

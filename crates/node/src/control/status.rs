@@ -1,18 +1,23 @@
 //! How the node stands with its peers, and sessions at once.
 
-use admin::status::PeerStatus;
+use admin::status::{PeerStatus, PeopleOnLists};
 use admin::{NodeStatus, PairStatus, Peer, PeerNumber};
 use jiff::Timestamp;
 use protocol::ListKind;
 use store::budget::Direction;
 use tonic::Status;
 
+use super::authorizer::Caller;
 use super::context::Context;
 use crate::handle::NotNow;
 
-/// The node with its lists and peers.
-pub(super) async fn of_node(context: &Context) -> Result<NodeStatus, Status> {
+/// The call whose callers may know how long lists are.
+const LIST_INFO: &str = "ListInfo";
+
+/// The node with its lists and peers. How long the lists are hears who may ask for that.
+pub(super) async fn of_node(context: &Context, caller: Caller) -> Result<NodeStatus, Status> {
     let handle = context.handle.clone();
+    let sizes = context.authorizer.may_call(caller, LIST_INFO).await?;
     let read = context.store.read(move |store| {
         let now = Timestamp::now();
         let people = |kind| Ok::<_, store::Error>(store.list(kind)?.map(|list| list.people));
@@ -29,8 +34,14 @@ pub(super) async fn of_node(context: &Context) -> Result<NodeStatus, Status> {
         let peers = store.peers()?.into_iter().map(status_of);
         Ok(NodeStatus {
             id: handle.id(),
-            held_people: people(ListKind::Held)?,
-            requested_people: people(ListKind::Requested)?,
+            people: match sizes {
+                true => Some(PeopleOnLists {
+                    held: people(ListKind::Held)?,
+                    requested: people(ListKind::Requested)?,
+                }),
+                false => None,
+            },
+            log_ahead: store.log_ahead_of(now)?,
             peers: peers.collect::<Result<_, store::Error>>()?,
         })
     });

@@ -54,7 +54,13 @@ impl From<store::Error> for NoSession {
 
 impl From<protocol::Error> for NoSession {
     fn from(error: protocol::Error) -> Self {
-        Self::because(error.to_string())
+        match error {
+            // How long a list is, not everybody may know who hears of this.
+            protocol::Error::AboveCeiling { list, ceiling, .. } => Self::because(format!(
+                "the {list} list needs more elements than the ceiling, {ceiling}"
+            )),
+            error => Self::because(error.to_string()),
+        }
     }
 }
 

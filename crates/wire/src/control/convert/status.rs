@@ -4,7 +4,7 @@ use super::{ms, time};
 use crate::control::Malformed;
 use crate::control::codec::Carries;
 use crate::pb::{self, Doing};
-use admin::status::{Activity, NodeStatus, PairStatus, PeerStatus};
+use admin::status::{Activity, NodeStatus, PairStatus, PeerStatus, PeopleOnLists};
 use admin::{ApprovalNumber, Left, PeerNumber};
 use protocol::{ByClass, KeyClass};
 
@@ -19,8 +19,11 @@ impl Carries<NodeStatus> for pb::GetStatusReply {
         };
         Self {
             id: status.id.to_string(),
-            held_people: status.held_people,
-            requested_people: status.requested_people,
+            people: status.people.map(|people| pb::PeopleOnLists {
+                held: people.held,
+                requested: people.requested,
+            }),
+            log_ahead_ms: status.log_ahead.map(ms),
             peers: status.peers.into_iter().map(peer).collect(),
         }
     }
@@ -38,8 +41,11 @@ impl Carries<NodeStatus> for pb::GetStatusReply {
         let id = self.id.parse();
         Ok(NodeStatus {
             id: id.map_err(|_| Malformed::Unknown("the id of a node"))?,
-            held_people: self.held_people,
-            requested_people: self.requested_people,
+            people: self.people.map(|people| PeopleOnLists {
+                held: people.held,
+                requested: people.requested,
+            }),
+            log_ahead: self.log_ahead_ms.map(time).transpose()?,
             peers: self.peers.into_iter().map(peer).collect::<Result<_, _>>()?,
         })
     }
