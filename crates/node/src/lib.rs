@@ -3,6 +3,7 @@
 //! ([`daemon`]), do so with every peer when it is due, and serve clients ([`control`]).
 //!
 //! A thin shell around [`protocol::Session`], which decides everything of the protocol: [`run_session`].
+#![warn(unreachable_pub)]
 
 mod asking;
 mod awaiting;

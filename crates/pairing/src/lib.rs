@@ -8,6 +8,31 @@
 //! [`NodeId::verify`], or inside TLS with the same key. What is signed starts with a label of its
 //! own, `tacit/v1/…`, so that no signature can stand for another kind of message; TLS signs 64
 //! spaces and a label first (RFC 8446 §4.4.3), a certificate a DER sequence.
+//!
+//! # Example
+//!
+//! Two nodes are paired; one checks what the other signed:
+//!
+//! ```
+//! use pairing::{BadSignature, NodeId, NodeKey};
+//!
+//! // Invented seeds; a node draws its own with `NodeKey::generate`.
+//! let (ours, theirs) = (NodeKey::from_seed(&[1; 32]), NodeKey::from_seed(&[2; 32]));
+//!
+//! // What is read out or typed in on pairing; a typing error does not make another node's id.
+//! let text = theirs.id().to_string();
+//! let peer: NodeId = text.parse()?;
+//! assert_eq!(peer, theirs.id());
+//! assert_eq!(peer.words().len(), 8);
+//!
+//! let signature = theirs.sign(b"tacit/v1/example: ten of ours for ten of yours");
+//! peer.verify(b"tacit/v1/example: ten of ours for ten of yours", &signature)?;
+//! let altered = peer.verify(b"tacit/v1/example: ten of ours for one of yours", &signature);
+//! assert_eq!(altered, Err(BadSignature));
+//! assert!(ours.id().verify(b"tacit/v1/example", &signature).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![warn(missing_docs, unreachable_pub)]
 
 mod text;
 mod words;
@@ -44,12 +69,16 @@ pub struct Signature([u8; 64]);
 /// Why 32 bytes are no node id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNodeId {
+    /// No point of the curve has this y.
     #[error("the bytes encode no point of the curve")]
     NotOnCurve,
+    /// y is at or above p, or x = 0 has a sign.
     #[error("the bytes encode a point in another way than the one allowed")]
     NotCanonical,
+    /// One of the eight points whose multiples are all among themselves.
     #[error("the point is of small order: it would accept forged signatures")]
     SmallOrder,
+    /// A point of prime order plus one of small order that is not zero.
     #[error("the point has a part of small order: it would make signatures ambiguous")]
     MixedOrder,
 }
@@ -82,6 +111,7 @@ impl NodeKey {
     }
 
     /// The id that belongs to this key.
+    #[inline]
     pub fn id(&self) -> NodeId {
         self.id
     }
@@ -136,6 +166,7 @@ impl NodeId {
     }
 
     /// The 32 bytes of the public key, as hashes, certificates and messages carry them.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -180,11 +211,13 @@ impl fmt::Debug for NodeId {
 
 impl Signature {
     /// Takes 64 bytes from a message; every value is accepted here and judged by verification.
+    #[inline]
     pub fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 
     /// The 64 bytes, as messages carry them.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }

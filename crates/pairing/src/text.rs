@@ -22,17 +22,30 @@ const LENGTH: usize = 64;
 /// Why a text is no node id. Positions count characters from 1, surrounding white space left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseNodeIdError {
+    /// It is something else, or the id of another product.
     #[error("a node id starts with tacit1")]
     WrongPrefix,
+    /// BIP-173 forbids it: case that varies is a sign of an altered text.
     #[error("a node id is written in small letters or in capitals, not in both")]
     MixedCase,
+    /// Characters are missing or too many.
     #[error("a node id has {LENGTH} characters, this has {characters}: {}", more_or_less(.characters))]
-    WrongLength { characters: usize },
+    WrongLength {
+        /// Characters of the text, the prefix with them.
+        characters: usize,
+    },
+    /// A character outside the 32 that follow the prefix.
     #[error(
         "character {position}, {character:?}, does not occur in a node id, which after tacit1 has \
          digits and letters without 1, b, i and o"
     )]
-    WrongCharacter { position: usize, character: char },
+    WrongCharacter {
+        /// Where the first of them stands.
+        position: usize,
+        /// The character.
+        character: char,
+    },
+    /// Every character is possible, and the checksum is wrong.
     #[error("the id was mistyped: {0}")]
     Mistyped(Typo),
     /// The checksum is right: somebody made this text, not a typing mistake.
@@ -43,10 +56,19 @@ pub enum ParseNodeIdError {
 /// What kind of slip would explain a wrong checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Typo {
+    /// One character stands for another.
     #[error("look at character {position}")]
-    Replaced { position: usize },
+    Replaced {
+        /// Where it stands.
+        position: usize,
+    },
+    /// Two neighbours stand the wrong way round.
     #[error("characters {position} and {} look swapped", .position + 1)]
-    Swapped { position: usize },
+    Swapped {
+        /// Where the first of the two stands.
+        position: usize,
+    },
+    /// Neither explains it.
     #[error("more than one character is wrong; copy it again")]
     Several,
 }
