@@ -14,7 +14,7 @@ use super::results::{Results, ResultsFile};
 use super::route::{RouteArgs, relay_failure};
 use super::runtime::runtime;
 use super::session::graded;
-use super::stops::interrupted;
+use super::stops::StopWord;
 use super::{Exit, Failure};
 use admin::Outcome;
 use node::disposition::{Next, Recourse, standing_of};
@@ -204,17 +204,19 @@ fn end(
     asking.leave_to_it();
     let agreed = found.agreed.clone().or_else(|| found.state.both_signed());
     let patience = Patience::default();
+    let runtime = runtime().map_err(Unended::Here)?;
+    let stop = StopWord::listen(&runtime).map_err(Unended::Here)?;
     let verdict = async {
         let spinner = progress.spinner("asking the mediator");
         let ended = tokio::select! {
             ended = by_verdict(&found.state, agreed, &asking, &patience) => ended,
             () = asking.gave_up() => Err(Cause::Cancelled),
-            () = interrupted() => Err(Cause::Cancelled),
+            () = stop.said() => Err(Cause::Cancelled),
         };
         spinner.finish_and_clear();
         ended
     };
-    match runtime().map_err(Unended::Here)?.block_on(verdict) {
+    match runtime.block_on(verdict) {
         Ok(outcome) => Ok((outcome.matches, true)),
         Err(cause @ Cause::Cancelled) => {
             let away = asking

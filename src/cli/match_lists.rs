@@ -24,7 +24,7 @@ use super::results::{Results, ResultsFile};
 use super::route::{Meeting, MeetingPoint, RouteArgs, look_ahead, open, relay_failure};
 use super::runtime::runtime;
 use super::session::{exchange, graded, prepare};
-use super::stops::{interrupted, unless_interrupted};
+use super::stops::StopWord;
 use super::terms::TermsArgs;
 use super::{Exit, Failure};
 use identity::{List, ListKind};
@@ -37,6 +37,10 @@ use transport::Listener;
 
 /// A mediator may be away for this long while a session waits for its word: a restart, not an outage.
 const SETTLING_WAIT: Duration = Duration::from_secs(600);
+
+/// To tell the peer why the session ends: it takes nothing in while it works on a chunk, which is seconds on a
+/// machine that is busy. A second word to stop does not wait for it.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Match two lists with a peer: learn which requested people it holds, and let it learn the same
 #[derive(clap::Args, Debug)]
@@ -182,12 +186,14 @@ impl Side<'_> {
             None => None,
         };
         let runtime = runtime()?;
+        // Once for the whole run: a word that came while nobody listened would be lost.
+        let stop = StopWord::listen(&runtime)?;
         // Before the work, so that a bad address or a relay that refuses is said at once; the peer is let in
         // only after it.
         let listener = runtime.block_on(listener(&meeting.point))?;
         let route = &self.args.route;
         let ahead = look_ahead(&meeting, asking.as_ref(), &self.key, route, self.progress);
-        runtime.block_on(unless_interrupted(ahead))?;
+        runtime.block_on(stop.unless_said(ahead))?;
 
         let reading = Reading {
             lists: &self.args.lists,
@@ -195,13 +201,17 @@ impl Side<'_> {
             skip_bad_rows: self.args.skip_bad_rows,
             progress: self.progress,
         };
-        let held = reading.read(held, ListKind::Held)?;
-        let requested = reading.read(requested, ListKind::Requested)?;
-        let session = self.prepared(&meeting, &held, &requested)?;
-        // Its tags are in the table; what is personal in it is not needed any more.
-        drop(held);
+        let ready = stop.during(|| {
+            let held = reading.read(held, ListKind::Held)?;
+            let requested = reading.read(requested, ListKind::Requested)?;
+            // What is personal in the held list goes with this block: its tags are in the table.
+            let session = self.prepared(&meeting, &held, &requested)?;
+            Ok((session, requested))
+        });
+        let (session, requested) = ready??;
         let mut draft = self.draft(&meeting, &requested)?;
-        let exchanged = self.exchanged(session, &meeting, listener, asking.as_ref(), &mut draft);
+        let (asking_of, places) = (asking.as_ref(), (&meeting, listener));
+        let exchanged = self.exchanged(session, places, asking_of, &mut draft, &stop);
         match runtime.block_on(exchanged)? {
             Ok(outcome) => {
                 let role = meeting.point.role(&self.key.id(), &self.peer);
@@ -277,19 +287,20 @@ impl Side<'_> {
     async fn exchanged(
         &self,
         session: Session,
-        meeting: &Meeting,
-        listener: Option<Listener>,
+        (meeting, listener): (&Meeting, Option<Listener>),
         asking: Option<&Asking<'_>>,
         draft: &mut Draft,
+        stop: &StopWord,
     ) -> Result<Result<Outcome, Ended>, Failure> {
         let (route, progress) = (&self.args.route, self.progress);
         let nodes = (&*self.key, &self.peer);
         let opening = open(&meeting.point, listener, nodes, route, progress);
-        let channel = unless_interrupted(opening).await?;
+        let channel = stop.unless_said(opening).await?;
         progress.say("The peer is there and has proved its key.");
 
         let patience = Patience {
             stall: Duration::from_secs(self.args.stall.max(1)),
+            farewell: FAREWELL,
             ..Patience::default()
         };
         let mut rng = UnwrapErr(SysRng);
@@ -297,10 +308,10 @@ impl Side<'_> {
         let stopped = async {
             match asking {
                 Some(asking) => tokio::select! {
-                    () = interrupted() => {}
+                    () = stop.said() => {}
                     () = asking.gave_up() => {}
                 },
-                None => interrupted().await,
+                None => stop.said().await,
             }
         };
         let ended = exchange(session, channel, &patience, progress, keep, asking, stopped);

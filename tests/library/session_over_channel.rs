@@ -308,6 +308,50 @@ async fn a_cancelled_session_tells_the_peer() {
     ));
 }
 
+/// Between two steps, not only where there is something to wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_cancelled_takes_no_further_step() {
+    struct StopsAfter {
+        steps: u32,
+        cancel: Option<tokio::sync::oneshot::Sender<()>>,
+    }
+    impl Journal for StopsAfter {
+        fn keep(&mut self, _: Persist) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn progress(&mut self, _: Progress) {
+            self.steps += 1;
+            if let Some(cancel) = self.cancel.take() {
+                cancel.send(()).unwrap();
+            }
+        }
+    }
+    let (peer, channel) = channels().await;
+    let (cancel, cancelled) = tokio::sync::oneshot::channel();
+    let mut journal = StopsAfter {
+        steps: 0,
+        cancel: Some(cancel),
+    };
+    let patience = Patience {
+        farewell: Duration::ZERO,
+        ..Patience::default()
+    };
+    let ended = run_session(
+        session(Role::Initiator, 64, 0..5, 0..5),
+        channel,
+        &mut UnwrapErr(SysRng),
+        &patience,
+        &mut journal,
+        async {
+            let _ = cancelled.await;
+        },
+    )
+    .await;
+    drop(peer);
+    assert!(matches!(ended.unwrap_err().cause, Cause::Cancelled));
+    assert_eq!(journal.steps, 1, "the offer, for which there was room");
+}
+
 /// What must be kept and cannot be ends the session before the message that depends on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_that_cannot_be_kept_stops_the_session_before_its_message_leaves() {

@@ -74,12 +74,26 @@ impl Machine {
     }
 
     /// Starts listening and comes back when the address is known.
-    #[expect(clippy::zombie_processes, reason = "`Listening::end` waits for it")]
-    fn listen(&self, peer: &str, more: &[&str]) -> Listening {
-        let mut child = self
-            .command(peer, &[&["--listen", "127.0.0.1:0"], more].concat())
-            .spawn()
-            .expect("tacit runs");
+    fn listen(&self, peer: &str, more: &[&str]) -> Talking {
+        let more = [&["--listen", "127.0.0.1:0"], more].concat();
+        let mut talking = Talking::start(&mut self.command(peer, &more));
+        talking.until_said("Waiting at ");
+        talking
+    }
+}
+
+/// A process, and what it has said on stderr so far.
+struct Talking {
+    child: Child,
+    stdout: std::thread::JoinHandle<String>,
+    stderr: BufReader<std::process::ChildStderr>,
+    said: String,
+}
+
+impl Talking {
+    #[expect(clippy::zombie_processes, reason = "`end` waits for it")]
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("tacit runs");
         // Both pipes are drained, or a long table would stop the child before it ends.
         let mut stdout = child.stdout.take().expect("piped");
         let stdout = std::thread::spawn(move || {
@@ -87,39 +101,21 @@ impl Machine {
             stdout.read_to_string(&mut printed).expect("text");
             printed
         });
-        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let mut said = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(
-                stderr.read_line(&mut line).expect("text"),
-                0,
-                "ended before it listened: {said}"
-            );
-            said.push_str(&line);
-            if let Some(rest) = line.strip_prefix("Waiting at ") {
-                let address = rest.split(' ').next().expect("an address").to_owned();
-                return Listening {
-                    child,
-                    stdout,
-                    stderr,
-                    said,
-                    address,
-                };
-            }
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        Self {
+            child,
+            stdout,
+            stderr,
+            said: String::new(),
         }
     }
-}
 
-struct Listening {
-    child: Child,
-    stdout: std::thread::JoinHandle<String>,
-    stderr: BufReader<std::process::ChildStderr>,
-    said: String,
-    address: String,
-}
+    /// Where it waits for its peer, once it has said so.
+    fn address(&self) -> &str {
+        let (_, rest) = self.said.split_once("Waiting at ").expect("it waits");
+        rest.split(' ').next().expect("an address")
+    }
 
-impl Listening {
     /// Reads on until stderr has said `what`.
     fn until_said(&mut self, what: &str) {
         while !self.said.contains(what) {
@@ -131,11 +127,10 @@ impl Listening {
     fn end(mut self) -> (i32, String, String) {
         self.stderr.read_to_string(&mut self.said).expect("text");
         let status = self.child.wait().expect("an end");
-        (
-            status.code().expect("a code"),
-            self.stdout.join().expect("read"),
-            self.said,
-        )
+        let code = status
+            .code()
+            .unwrap_or_else(|| panic!("{status}: {}", self.said));
+        (code, self.stdout.join().expect("read"), self.said)
     }
 }
 
@@ -222,7 +217,7 @@ fn both_learn(people: u32, common: u32, more: &[&str]) {
     let listening = a.listen(&b.id, &[&["--output", text(&results)], more].concat());
     let connecting = b.run(
         &a.id,
-        &[&["--connect", &listening.address, "--json"], more].concat(),
+        &[&["--connect", listening.address(), "--json"], more].concat(),
     );
     let (code, _, said) = listening.end();
     assert_eq!(
@@ -263,7 +258,7 @@ fn a_list_with_a_header_and_no_rows_is_said_to_be_empty_and_matches_nobody() {
         &a.id,
         &[
             "--connect",
-            &listening.address,
+            listening.address(),
             "--ceiling",
             "1024",
             "--json",
@@ -286,7 +281,7 @@ fn different_ceilings_end_it_on_both_sides_with_code_3_and_the_field() {
         &a.id,
         &[
             "--connect",
-            &listening.address,
+            listening.address(),
             "--ceiling",
             "4096",
             "--output",
@@ -313,7 +308,7 @@ fn the_wide_class_on_one_side_only_ends_it_on_both_sides() {
     let listening = a.listen(&b.id, &["--ceiling", "1024", "--wide"]);
     let connecting = b.run(
         &a.id,
-        &["--connect", &listening.address, "--ceiling", "1024"],
+        &["--connect", listening.address(), "--ceiling", "1024"],
     );
     let (code, _, said) = listening.end();
     assert_eq!((code, connecting.status.code()), (3, Some(3)), "{said}");
@@ -353,7 +348,7 @@ fn a_stranger_with_another_key_is_turned_away_and_named_and_the_right_peer_still
     let mut listening = a.listen(&b.id, &["--ceiling", "1024"]);
     let refused = stranger.run(
         &a.id,
-        &["--connect", &listening.address, "--ceiling", "1024"],
+        &["--connect", listening.address(), "--ceiling", "1024"],
     );
     let (code, said) = code_and_error(&refused);
     assert_eq!(code, 3, "{said}");
@@ -363,7 +358,7 @@ fn a_stranger_with_another_key_is_turned_away_and_named_and_the_right_peer_still
         &a.id,
         &[
             "--connect",
-            &listening.address,
+            listening.address(),
             "--ceiling",
             "1024",
             "--json",
@@ -380,7 +375,7 @@ fn a_node_other_than_the_one_named_is_not_spoken_to() {
     // B means to reach `other`, and the address is A's.
     let (code, said) = code_and_error(&b.run(
         &other.id,
-        &["--connect", &listening.address, "--ceiling", "1024"],
+        &["--connect", listening.address(), "--ceiling", "1024"],
     ));
     assert_eq!(code, 3, "{said}");
     assert!(said.contains(&a.id), "the error names who is there: {said}");
@@ -428,7 +423,7 @@ fn garbage_on_the_port_does_not_end_the_wait() {
     // It says where it waits a moment before the port is open; a peer tries again, and so does this.
     let started = std::time::Instant::now();
     let mut garbage = loop {
-        match TcpStream::connect(&listening.address) {
+        match TcpStream::connect(listening.address()) {
             Ok(stream) => break stream,
             Err(error) => {
                 assert!(started.elapsed().as_secs() < 30, "{error}");
@@ -442,7 +437,7 @@ fn garbage_on_the_port_does_not_end_the_wait() {
         &a.id,
         &[
             "--connect",
-            &listening.address,
+            listening.address(),
             "--ceiling",
             "1024",
             "--json",
@@ -470,7 +465,7 @@ fn a_peer_that_is_killed_half_way_leaves_the_other_with_code_5_and_no_results() 
     let mut connecting = b
         .command(
             &a.id,
-            &["--connect", &listening.address, "--ceiling", "262144"],
+            &["--connect", listening.address(), "--ceiling", "262144"],
         )
         .spawn()
         .expect("tacit runs");
@@ -485,30 +480,65 @@ fn a_peer_that_is_killed_half_way_leaves_the_other_with_code_5_and_no_results() 
 #[test]
 fn an_interrupted_side_says_so_and_so_does_the_other() {
     let (a, b) = (Machine::new(), Machine::new());
-    let mut listening = a.listen(&b.id, &["--ceiling", "262144"]);
-    let connecting = b
-        .command(
-            &a.id,
-            &["--connect", &listening.address, "--ceiling", "262144"],
-        )
-        .spawn()
-        .expect("tacit runs");
-    listening.until_said("The peer is there");
-    let kill = Command::new("kill")
-        .args(["-TERM", &connecting.id().to_string()])
-        .status()
-        .expect("kill runs");
-    assert!(kill.success());
-    let output = connecting.wait_with_output().expect("an end");
-    assert_eq!(
-        output.status.code(),
-        Some(130),
-        "{}",
-        code_and_error(&output).1
-    );
+    let (listening, connecting) = meet(&a, &b);
+    signal("TERM", &connecting.child);
+    let (code, _, said) = connecting.end();
+    assert_eq!(code, 130, "{said}");
     let (code, _, said) = listening.end();
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("stopped there"), "{said}");
+}
+
+/// The other side takes in nothing, so that a farewell would last.
+#[test]
+fn a_side_that_is_interrupted_twice_does_not_wait_for_the_other() {
+    let (a, b) = (Machine::new(), Machine::new());
+    let (mut listening, mut connecting) = meet(&a, &b);
+    signal("STOP", &listening.child);
+    while connecting.child.try_wait().expect("a child").is_none() {
+        signal("TERM", &connecting.child);
+    }
+    listening.child.kill().expect("it is there");
+    listening.child.wait().expect("an end");
+    let (code, _, said) = connecting.end();
+    assert_eq!(code, 130, "{said}");
+    assert!(said.contains("stopped at once, without a word"), "{said}");
+}
+
+/// A list that nobody ever writes keeps the reading waiting, whatever the machine's speed.
+#[test]
+fn a_side_that_is_interrupted_while_it_reads_or_prepares_ends_on_the_spot() {
+    let a = Machine::new();
+    a.list("held.csv", format!("{HEADER}H-1,,,,\n"));
+    std::fs::remove_file(a.path("requested.csv")).expect("it is there");
+    let made = Command::new("mkfifo").arg(a.path("requested.csv")).status();
+    assert!(made.expect("mkfifo runs").success());
+    let b = Machine::new();
+    let more = ["--connect", "127.0.0.1:1", "--skip-bad-rows"];
+    let mut reading = Talking::start(&mut a.command(&b.id, &more));
+    reading.until_said("line 2");
+    signal("TERM", &reading.child);
+    let (code, _, said) = reading.end();
+    assert_eq!(code, 130, "{said}");
+    assert!(said.contains("stopped before the peer was there"), "{said}");
+}
+
+/// Both sides of a session that is long enough to be stopped, once each knows that the other is there.
+fn meet(a: &Machine, b: &Machine) -> (Talking, Talking) {
+    let ceiling = ["--ceiling", "262144"];
+    let mut listening = a.listen(&b.id, &ceiling);
+    let more = [&["--connect", listening.address()], &ceiling[..]].concat();
+    let mut connecting = Talking::start(&mut b.command(&a.id, &more));
+    connecting.until_said("The peer is there");
+    listening.until_said("The peer is there");
+    (listening, connecting)
+}
+
+fn signal(name: &str, child: &Child) {
+    let kill = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
 }
 
 #[test]
@@ -536,7 +566,7 @@ fn an_output_file_that_is_there_is_never_overwritten_without_force() {
     assert!(
         b.run(
             &a.id,
-            &["--connect", &listening.address, "--ceiling", "1024"]
+            &["--connect", listening.address(), "--ceiling", "1024"]
         )
         .status
         .success()
@@ -569,7 +599,7 @@ fn rows_with_errors_stop_the_match_with_line_column_and_reason_unless_they_are_s
         &a.id,
         &[
             "--connect",
-            &listening.address,
+            listening.address(),
             "--ceiling",
             "1024",
             "--json",

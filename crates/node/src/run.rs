@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_core::CryptoRng;
-use tokio::task::block_in_place;
+use tokio::task::{block_in_place, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
 use protocol::limits::WINDOW_SECONDS_MAX;
@@ -75,12 +75,13 @@ pub async fn run_mediated_session(
     let ended = {
         let run = drive(&mut session, &mut channel, rng, patience, journal, mediator);
         tokio::select! {
+            // First, so that a session whose next step is always ready cannot outrun it.
             biased;
-            ended = run => ended,
             () = &mut cancelled => {
                 stopped = true;
                 Err(Cause::Cancelled)
             }
+            ended = run => ended,
         }
     };
     // Whatever stopped it, what has already come may be enough for answers.
@@ -148,6 +149,8 @@ async fn drive(
 ) -> Result<Outcome, Cause> {
     let liveness = Liveness::new(channel, patience.stall);
     loop {
+        // A peer that is always ahead leaves nothing to wait for; who cancels is heard between any two steps.
+        yield_now().await;
         let step = block_in_place(|| session.advance(rng))?;
         journal.progress(session.progress());
         match step {
