@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench oprf`. Throughput is in elements, so the time of an element is one over it.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use oprf::{HASH_TO_GROUP, HolderKey, SecretKey, blind, hash_to_group};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use oprf::{BlindedBatch, Evaluated, HASH_TO_GROUP, HolderKey, SecretKey, hash_to_group};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 
@@ -40,29 +40,31 @@ fn operations(criterion: &mut Criterion) {
     group.bench_function("prepare (holder's own tags)", |bench| {
         bench.iter(|| key.tags(&inputs))
     });
-    group.bench_function("ask (blind)", |bench| bench.iter(|| blind(&inputs, rng)));
-    let (_, blinded) = blind(&inputs, rng);
+    group.bench_function("ask (blind)", |bench| {
+        bench.iter(|| BlindedBatch::blind(&inputs, rng))
+    });
+    let batch = BlindedBatch::blind(&inputs, rng);
+    let blinded = batch.sent(0..ELEMENTS);
     group.bench_function("answer (evaluate and prove)", |bench| {
         bench.iter(|| {
-            key.evaluate(b"bench", &blinded, ELEMENTS, rng)
+            key.evaluate(b"bench", blinded, ELEMENTS, rng)
                 .expect("valid elements")
         })
     });
-    group.bench_function("verify, unblind and finalize", |bench| {
-        bench.iter_batched(
-            || {
-                let (kept, blinded) = blind(&inputs, &mut UnwrapErr(SysRng));
-                let (evaluated, proof) = key
-                    .evaluate(b"bench", &blinded, ELEMENTS, &mut UnwrapErr(SysRng))
-                    .expect("valid elements");
-                (kept, evaluated, proof)
-            },
-            |(kept, evaluated, proof)| {
-                kept.unblind(&inputs, &holder, b"bench", &evaluated, &proof)
-                    .expect("an honest holder")
-            },
-            BatchSize::PerIteration,
-        )
+    let (elements, proof) = key
+        .evaluate(b"bench", blinded, ELEMENTS, rng)
+        .expect("valid elements");
+    let evaluated = Evaluated {
+        context: b"bench",
+        elements: &elements,
+        proof: &proof,
+    };
+    group.bench_function("check (verify and unblind)", |bench| {
+        bench.iter(|| {
+            batch
+                .unblind(0..ELEMENTS, &inputs, &holder, &evaluated)
+                .expect("an honest holder")
+        })
     });
     group.finish();
 }

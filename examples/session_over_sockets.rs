@@ -10,7 +10,7 @@ use std::sync::Arc;
 use identity::{KeyClass, List, ListKind, ListOptions, Schema, list};
 use node::{Journal, Patience, run_session};
 use pairing::NodeKey;
-use protocol::{ByClass, Ceiling, PreparedTable, Role, Terms};
+use protocol::{ByClass, Ceiling, PreparedTable, QuestionSet, Role, Terms};
 use protocol::{Ceilings, Mediator, SettlingWindow};
 use protocol::{Persist, Progress, Session, Setup};
 use rand::rngs::SysRng;
@@ -55,12 +55,16 @@ fn side(role: Role, key: &Arc<NodeKey>, peer: &NodeKey, held: &List, requested: 
     };
     let sizes = terms.ceilings.map(|_, ceilings| ceilings.of(role).held);
     let table = PreparedTable::prepare(narrow(held), sizes, Mediator::None, rng, |_| ());
+    let sizes = terms
+        .ceilings
+        .map(|_, ceilings| ceilings.of(role).requested);
+    let questions = QuestionSet::prepare(narrow(requested), sizes, rng);
     let setup = Setup {
         role,
         key: key.clone(),
         peer: peer.id(),
         terms,
-        requested: narrow(requested),
+        questions: questions.expect("the list fits its ceiling"),
         table: table.expect("the list fits its ceiling"),
     };
     Session::new(setup, rng).expect("the terms hold")

@@ -6,8 +6,8 @@ use identity::HashedIdentity;
 use node::{Journal, Patience, run_session};
 use pairing::NodeKey;
 use protocol::{
-    ByClass, Ceiling, Ceilings, Mediator, Outcome, Persist, PreparedTable, Progress, Role, Session,
-    SettlingWindow, Setup, Terms,
+    ByClass, Ceiling, Ceilings, Mediator, Outcome, Persist, PreparedTable, Progress, QuestionSet,
+    Role, Session, SettlingWindow, Setup, Terms,
 };
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -51,12 +51,16 @@ pub fn side(
     let ceilings = terms.ceilings.map(|_, ceilings| ceilings.of(role).held);
     let table =
         PreparedTable::prepare(list(from), ceilings, terms.mediator, rng, |_| ()).expect("fits");
+    let ceilings = terms
+        .ceilings
+        .map(|_, ceilings| ceilings.of(role).requested);
+    let questions = QuestionSet::prepare(list(from), ceilings, rng).expect("fits");
     let setup = Setup {
         role,
         key: key.clone(),
         peer: peer.id(),
         terms: terms.clone(),
-        requested: list(from),
+        questions,
         table,
     };
     Session::new(setup, rng).expect("fits")

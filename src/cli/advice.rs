@@ -114,7 +114,11 @@ pub fn own_failure(error: &protocol::Error) -> Failure {
         Error::TooLate { .. } => {
             "is the line slow? Run the match again on both sides".to_owned()
         }
-        Error::TableDoesNotFit | Error::TermsUnusable { .. } | Error::OwnPeer | Error::Over => {
+        Error::TableDoesNotFit
+        | Error::QuestionsDoNotFit
+        | Error::TermsUnusable { .. }
+        | Error::OwnPeer
+        | Error::Over => {
             "this should not happen: please report it, with the version and this message".to_owned()
         }
     };

@@ -20,7 +20,9 @@ use identity::{HashedIdentity, KeyClass, List, ListSizes};
 use node::{Cause, Ended, Journal, Patience, run_mediated_session};
 use pairing::{NodeId, NodeKey};
 use protocol::session;
-use protocol::{self, ByClass, Matches, Persist, PreparedTable, Role, Session, Setup, Terms};
+use protocol::{
+    self, ByClass, Matches, Persist, PreparedTable, QuestionSet, Role, Session, Setup, Terms,
+};
 use transport::Channel;
 
 /// Computes the table of `held` under `terms` and starts a session that asks for `requested`;
@@ -54,12 +56,18 @@ pub fn prepare(
     )
     .map_err(|error| own_failure(&error))?;
     bar.finish_and_clear();
+    let asked = terms
+        .ceilings
+        .map(|_, ceilings| ceilings.of(role).requested);
+    // Before the peer is called: nothing of a session may take as long as a list is.
+    let questions = QuestionSet::prepare(by_class(requested), asked, &mut rng)
+        .map_err(|error| own_failure(&error))?;
     let setup = Setup {
         role,
         key,
         peer,
         terms: terms.clone(),
-        requested: by_class(requested),
+        questions,
         table,
     };
     Session::new(setup, &mut rng).map_err(|error| own_failure(&error))

@@ -19,8 +19,8 @@ use node::disposition::{ExitClass, Next, Recourse};
 use node::handle::Handle;
 use node::settings::Settings;
 use protocol::{
-    AgreementFault, ByClass, Ceiling, Descriptor, Persist, PreparedTable, Refusal, Role,
-    SignedAgreement, Standing, Verdict, VerdictFault,
+    AgreementFault, ByClass, Ceiling, Descriptor, Persist, PreparedTable, QuestionSet, Refusal,
+    Role, SignedAgreement, Standing, Verdict, VerdictFault,
 };
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -29,7 +29,7 @@ use store::file_cipher::FileCipher;
 use store::key_file::{self, Protection};
 use store::ledger::{Settled, SettlementLedger};
 use store::passphrase::Passphrase;
-use store::prepared::Fit;
+use store::prepared::Ready;
 use store::sessions::{SessionInfo, Start};
 use store::unfinished::{About, Unfinished};
 use store::{Cost, Store, enrolled};
@@ -138,22 +138,22 @@ async fn run_node(
         narrow: Ceiling::new(4).unwrap(),
         wide: None,
     };
-    let fit = Fit {
-        peer,
-        mediator: descriptor.terms().unwrap(),
-        held: four,
-    };
+    let mediator = descriptor.terms().unwrap();
     let nothing = ByClass {
         narrow: identities(0..1),
         wide: None,
     };
-    let table = PreparedTable::prepare(nothing, four, fit.mediator, &mut rng(5), |_| ()).unwrap();
-    store.keep_prepared(&fit, 0, &table).unwrap();
-    let (table, _) = store.reserve_prepared(&fit).unwrap().unwrap();
+    let questions = QuestionSet::prepare(nothing.clone(), four, &mut rng(6)).unwrap();
+    let table = PreparedTable::prepare(nothing, four, mediator, &mut rng(5), |_| ()).unwrap();
+    let ready = Ready {
+        table: store.keep_prepared(peer, 0, &table).unwrap(),
+        questions: store.keep_questions(peer, &questions, None).unwrap(),
+    };
+    store.reserve(ready).unwrap().unwrap();
     let start = Start {
         peer,
         role: OWN,
-        table,
+        ready,
         answered: four,
         asked: four,
         approval: None,

@@ -10,7 +10,8 @@ use pairing::NodeKey;
 use protocol::offer::Offer;
 use protocol::{
     self, AbortReason, ByClass, Ceiling, Ceilings, Mediator, Message, Outcome, PeerMisbehaved,
-    Persist, PreparedTable, Progress, Role, Session, SettlingWindow, Setup, Standing, Terms,
+    Persist, PreparedTable, Progress, QuestionSet, Role, Session, SettlingWindow, Setup, Standing,
+    Terms,
 };
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -76,12 +77,15 @@ fn session(
         |_| (),
     )
     .unwrap();
+    let asked = terms
+        .ceilings
+        .map(|_, ceilings| ceilings.of(role).requested);
     let setup = Setup {
         role,
         key: Arc::new(NodeKey::from_seed(&seed(role))),
         peer: NodeKey::from_seed(&seed(role.other())).id(),
         terms,
-        requested: by_class(identities(requested)),
+        questions: QuestionSet::prepare(by_class(identities(requested)), asked, rng).unwrap(),
         table,
     };
     Session::new(setup, rng).unwrap()

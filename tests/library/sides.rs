@@ -10,8 +10,8 @@ use identity::HashedIdentity;
 use pairing::NodeKey;
 use protocol::{
     ByClass, Ceiling, Ceilings, Matches, Mediator, MediatorTime, Message, Outcome, Persist,
-    PreparedTable, Release, Role, Session, SettlingWindow, Setup, SignedAgreement, SignedState,
-    Step, Terms,
+    PreparedTable, QuestionSet, Release, Role, Session, SettlingWindow, Setup, SignedAgreement,
+    SignedState, Step, Terms,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -89,12 +89,13 @@ pub fn session(role: Role, own: Arc<NodeKey>, peer: &NodeKey, terms: &Terms, see
     let ceilings = terms.ceilings.map(|_, c| c.of(role).held);
     let table =
         PreparedTable::prepare(narrow(held), ceilings, terms.mediator, &mut rng, |_| ()).unwrap();
+    let asked = terms.ceilings.map(|_, c| c.of(role).requested);
     let setup = Setup {
         role,
         key: own,
         peer: peer.id(),
         terms: terms.clone(),
-        requested: narrow(requested),
+        questions: QuestionSet::prepare(narrow(requested), asked, &mut rng).unwrap(),
         table,
     };
     Session::new(setup, &mut rng).unwrap()

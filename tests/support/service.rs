@@ -20,12 +20,12 @@ use jiff::Timestamp;
 use node::control::{Control, ControlConfig, ControlLimits, ensure_owner};
 use node::handle::Handle;
 use pairing::NodeKey;
-use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, Role};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, QuestionSet, Role};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use store::answers::{Answers, MatchedRecord};
 use store::passphrase::Passphrase;
-use store::prepared::Fit;
+use store::prepared::Ready;
 use store::sessions::{End, Start};
 use store::{Cost, Store};
 use tempfile::TempDir;
@@ -209,13 +209,12 @@ impl Node {
             narrow: Ceiling::new(4).unwrap(),
             wide: None,
         };
-        let fit = Fit {
-            peer,
-            mediator: Mediator::None,
-            held: four,
-        };
         let held = ByClass {
             narrow: vec![HashedIdentity::from_bytes([7; 32])],
+            wide: None,
+        };
+        let nobody = ByClass {
+            narrow: Vec::new(),
             wide: None,
         };
         let mut rng = ChaCha20Rng::from_seed([3; 32]);
@@ -224,8 +223,12 @@ impl Node {
             .list(ListKind::Held)
             .unwrap()
             .map_or(0, |list| list.version);
-        store.keep_prepared(&fit, version, &table).unwrap();
-        let (table, _) = store.reserve_prepared(&fit).unwrap().unwrap();
+        let questions = QuestionSet::prepare(nobody, four, &mut rng).unwrap();
+        let ready = Ready {
+            table: store.keep_prepared(peer, version, &table).unwrap(),
+            questions: store.keep_questions(peer, &questions, None).unwrap(),
+        };
+        store.reserve(ready).unwrap().unwrap();
         let policy = store.peer(peer).unwrap().entry.policy;
         let approval = (policy.approval == Approval::ByHand).then(|| {
             let approval = store.ask_approval(peer, Timestamp::now()).unwrap();
@@ -237,7 +240,7 @@ impl Node {
         let start = Start {
             peer,
             role: Role::Initiator,
-            table,
+            ready,
             answered: four,
             asked: four,
             approval,

@@ -24,7 +24,8 @@ pub use budget::Left;
 pub use client::{Client, ClientRole, Credential, NewClient, RoleChange};
 pub use list::ListChange;
 pub use number::{
-    ApprovalNumber, ClientNumber, PeerNumber, QueryNumber, SessionNumber, TableNumber,
+    ApprovalNumber, ClientNumber, PeerNumber, QueryNumber, QuestionsNumber, SessionNumber,
+    TableNumber,
 };
 pub use peer::{Peer, PeerEntry};
 pub use policy::Policy;

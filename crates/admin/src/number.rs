@@ -55,6 +55,8 @@ numbers! {
     QueryNumber
     /// A prepared table; never given twice.
     TableNumber
+    /// A question set; never given twice.
+    QuestionsNumber
     /// A session that a peer or the schedule wants and an officer decides on.
     ApprovalNumber
     /// A session that got as far as its Commitment.

@@ -6,8 +6,6 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
-
 use admin::{PeerNumber, Policy, QueryNumber};
 use identity::grade::answer;
 use identity::{Answer, HashedIdentity, KeyClass, ListSizes, Person, Schema};
@@ -18,8 +16,6 @@ use store::{Error, Store};
 /// What one session asks of a peer.
 pub(super) struct Asking {
     pub identities: ByClass<Vec<HashedIdentity>>,
-    /// When the lists were read.
-    pub at: Timestamp,
     /// Queries that did not fit beside what was before them.
     pub left_out: usize,
 }
@@ -29,12 +25,7 @@ pub(super) struct Asking {
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn gather(
-    store: &Store,
-    peer: PeerNumber,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<Asking, Error> {
+pub(super) fn gather(store: &Store, peer: PeerNumber, policy: &Policy) -> Result<Asking, Error> {
     let wide = policy.wide.is_some();
     let mut identities = store.elements(ListKind::Requested, wide)?.identities;
     let mut left_out = 0;
@@ -60,7 +51,6 @@ pub(super) fn gather(
     }
     Ok(Asking {
         identities,
-        at: now,
         left_out,
     })
 }

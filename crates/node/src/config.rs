@@ -23,10 +23,11 @@ pub const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 const TABLES_MAX: u32 = 16;
 const STOP_SECONDS_MAX: u64 = 600;
 const STALL_SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
+const TICK_SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
 const RETRY_SECONDS: std::ops::RangeInclusive<u64> = 1..=86_400;
 
 /// The keys of the file.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "clients",
     "socket",
@@ -36,6 +37,7 @@ const KEYS: [&str; 13] = [
     "metrics_socket_mode",
     "schema",
     "prepared_tables",
+    "tick_seconds",
     "stop_seconds",
     "stall_seconds",
     "retry_seconds",
@@ -62,6 +64,7 @@ pub struct Config {
     pub metrics_socket_mode: String,
     pub schema: String,
     pub prepared_tables: u32,
+    pub tick_seconds: u64,
     pub stop_seconds: u64,
     pub stall_seconds: u64,
     pub retry_seconds: u64,
@@ -104,6 +107,7 @@ impl Default for Config {
             metrics_socket_mode: "0600".into(),
             schema: Schema::default().name().into(),
             prepared_tables: settings.tables,
+            tick_seconds: settings.tick.as_secs(),
             stop_seconds: settings.stop.as_secs(),
             stall_seconds: settings.patience.stall.as_secs(),
             retry_seconds: settings.retry_first.as_secs(),
@@ -160,6 +164,9 @@ impl Config {
         if !(1..=TABLES_MAX).contains(&self.prepared_tables) {
             return fault("prepared_tables", "is 1 to 16");
         }
+        if !TICK_SECONDS.contains(&self.tick_seconds) {
+            return fault("tick_seconds", "is 1 to 3600");
+        }
         if self.stop_seconds > STOP_SECONDS_MAX {
             return fault("stop_seconds", "is at most 600");
         }
@@ -213,6 +220,7 @@ impl Config {
         Settings {
             listen: self.listen.clone(),
             tables: self.prepared_tables,
+            tick: Duration::from_secs(self.tick_seconds),
             patience: super::Patience {
                 stall: Duration::from_secs(self.stall_seconds),
                 ..defaults.patience
@@ -278,6 +286,7 @@ mod tests {
             metrics_socket_mode = "0660"
             schema = "persons-v1"
             prepared_tables = 2
+            tick_seconds = 30
             stop_seconds = 10
             stall_seconds = 20
             retry_seconds = 1
@@ -329,6 +338,7 @@ mod tests {
             ("metrics_socket_mode = \"0666\"", "metrics_socket_mode"),
             ("schema = \"people\"", "schema"),
             ("prepared_tables = 0", "prepared_tables"),
+            ("tick_seconds = 0", "tick_seconds"),
             ("stop_seconds = 601", "stop_seconds"),
             ("stall_seconds = 0", "stall_seconds"),
             ("retry_seconds = 400", "retry_seconds"),

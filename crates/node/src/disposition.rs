@@ -232,9 +232,11 @@ fn sorted_exchange(error: &protocol::Error) -> (Blame, ExitClass, Course) {
         )
         | Error::TooLate { .. } => (Blame::Channel, Unreachable, Course::Asks),
         Error::AboveCeiling { .. } => (Blame::Own, BadInput, Course::Asks),
-        Error::TableDoesNotFit | Error::TermsUnusable { .. } | Error::OwnPeer | Error::Over => {
-            (Blame::Own, Failed, Course::Asks)
-        }
+        Error::TableDoesNotFit
+        | Error::QuestionsDoNotFit
+        | Error::TermsUnusable { .. }
+        | Error::OwnPeer
+        | Error::Over => (Blame::Own, Failed, Course::Asks),
     }
 }
 

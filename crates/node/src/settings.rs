@@ -14,6 +14,9 @@ pub struct Settings {
     pub listen: Option<String>,
     /// Unused tables that are held ready for each peer.
     pub tables: u32,
+    /// From one moment to the next at which changed lists begin to serve. What a peer can tell of them from
+    /// when sessions run is no finer than this.
+    pub tick: Duration,
     pub patience: Patience,
     pub limits: Limits,
     /// Between two attempts at a session: the first pause, which doubles up to the last.
@@ -28,6 +31,7 @@ impl Default for Settings {
         Self {
             listen: None,
             tables: 1,
+            tick: Duration::from_secs(60),
             patience: Patience::default(),
             limits: Limits::default(),
             retry_first: Duration::from_secs(5),

@@ -1,5 +1,8 @@
-//! The node's work with one peer: prepares tables while nothing else is to do, meets the peer when a session
-//! is due or when it comes, and runs one session at a time.
+//! The node's work with one peer: prepares sessions beside everything else, meets the peer when one is due or
+//! when it comes, and runs one at a time.
+//!
+//! What serves a session, and from when on, is the [`stock`]'s to say, so that the peer learns nothing of a
+//! list from when sessions run.
 //!
 //! When a session is due is the [`schedule`]'s to say, which knows no clock: the worker tells it the time and
 //! what has happened, and does what it says. What a session must keep is in the store before the message
@@ -13,13 +16,14 @@ mod ending;
 mod journal;
 mod no_session;
 mod outcome;
+mod prepare;
 mod reach;
 mod schedule;
 mod session;
 mod setup;
 mod signed;
+mod stock;
 mod stop;
-mod tables;
 mod visitors;
 
 use std::sync::Arc;
@@ -29,7 +33,7 @@ use jiff::Timestamp;
 use rand::rngs::SysRng;
 use rand_core::{Rng, UnwrapErr};
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep};
 
 use super::handle::Handle;
@@ -44,8 +48,8 @@ use reach::{can_call, dial};
 use schedule::{Event, Now, Pauses, Permit, Rules, Schedule, Step};
 use setup::left_by_the_last;
 use signed::end_next;
+use stock::{Change, Prepared, Stock, Ticks};
 use stop::{Stop, told_to_stop};
-use tables::{prepare, stock};
 use transport::Channel;
 use visitors::Visitors;
 
@@ -58,7 +62,14 @@ pub(super) struct Worker {
     began: Instant,
     /// The peer as it was at the last look.
     seen: Option<PeerEntry>,
-    /// Whether there was a table at the last look; if not, the trouble shown is why.
+    stock: Stock,
+    /// Prepares what the stock has planned. Goes on beside everything else.
+    making: Option<Making>,
+    /// Whether the stock has yet to look at what was changed in the store.
+    lists_changed: bool,
+    /// A session is wanted once what serves asks what was asked at this change.
+    wanted: Option<Change>,
+    /// Whether a session could begin at the last look; if not, the trouble shown is why.
     ready: bool,
 }
 
@@ -83,6 +94,11 @@ impl Worker {
             first: settings.retry_first,
             max: settings.retry_max,
         };
+        let ticks = Ticks {
+            every: settings.tick,
+            first: settings.tick.mul_f64(f64::from(chance()) / 256.0),
+        };
+        let sessions = settings.tables as usize;
         Self {
             context: Context {
                 handle,
@@ -95,6 +111,10 @@ impl Worker {
             schedule: Schedule::new(pauses),
             began: Instant::now(),
             seen: None,
+            stock: Stock::new(ticks, sessions),
+            making: None,
+            lists_changed: true,
+            wanted: None,
             ready: true,
         }
     }
@@ -112,7 +132,7 @@ impl Worker {
             if !self.end_signed(&peer).await {
                 return;
             }
-            self.ready_or_not(&peer).await;
+            self.see_to_stock(&peer).await;
             match self.next(&peer).await {
                 Next::Stop => return,
                 Next::Look => {}
@@ -129,6 +149,7 @@ impl Worker {
     async fn look(&mut self) -> Option<Peer> {
         loop {
             // Before the store is read: a change meanwhile is seen at the next look.
+            self.lists_changed |= self.context.changed.has_changed().unwrap_or(false);
             self.context.changed.borrow_and_update();
             if self.context.stop.borrow().is_some() {
                 return None;
@@ -158,9 +179,7 @@ impl Worker {
         if self.seen.as_ref() != Some(&peer.entry) {
             self.hear(Event::Changed);
             self.seen = Some(peer.entry.clone());
-        }
-        if self.context.handle.take_at_once(self.context.peer) {
-            self.hear(Event::Wanted);
+            self.lists_changed = true;
         }
         let policy = &peer.entry.policy;
         self.hear(Event::Looked(Rules {
@@ -199,10 +218,41 @@ impl Worker {
         }
     }
 
-    /// Sees to the stock of tables, and tells the schedule whether there is one for a session.
-    async fn ready_or_not(&mut self, peer: &Peer) {
-        let ready = self.prepare(peer).await;
+    /// Sees to what is prepared, and tells the schedule whether a session can begin.
+    async fn see_to_stock(&mut self, peer: &Peer) {
+        if let Some(made) = ended(&mut self.making).await {
+            self.hear_made(made);
+        }
+        // Before the store is read: who asked at once has put into it what is to be asked.
+        let at_once = self.context.handle.take_at_once(self.context.peer);
+        if std::mem::take(&mut self.lists_changed) || at_once {
+            let entry = peer.clone();
+            let basis = self
+                .context
+                .blocking(move |handle, _| prepare::basis(&handle, &entry));
+            match basis.await {
+                Ok(basis) => self.stock.look(basis),
+                Err(reason) => {
+                    self.stock.clear();
+                    self.context.show_trouble(&reason);
+                }
+            }
+        }
+        if at_once {
+            self.wanted = self.stock.latest().or(self.wanted);
+        }
+        if self.stock.turn(self.elapsed()) {
+            self.discard_others().await;
+        }
+        self.begin_making(peer);
+        let ready = self.stock.is_open(self.elapsed());
         self.hear(Event::Stocked(ready));
+        if let Some(change) = self.wanted
+            && self.stock.serves(change)
+        {
+            self.wanted = None;
+            self.hear(Event::Wanted);
+        }
         if ready && !self.ready {
             self.context
                 .handle
@@ -211,36 +261,50 @@ impl Worker {
         self.ready = ready;
     }
 
-    async fn prepare(&mut self, peer: &Peer) -> bool {
-        loop {
-            let entry = peer.clone();
-            let stock = self
-                .context
-                .blocking(move |handle, _| stock(&handle, &entry));
-            match stock.await {
-                Ok(stock) if stock >= self.context.settings.tables.max(1) => return true,
-                Ok(stock) if !self.schedule.may_prepare(self.now()) => return stock > 0,
-                Ok(_) => {}
-                Err(reason) => {
-                    self.context.show_trouble(&reason);
-                    return false;
-                }
+    fn begin_making(&mut self, peer: &Peer) {
+        if self.making.is_some() || !self.schedule.may_prepare(self.now()) {
+            return;
+        }
+        let Some(plan) = self.stock.plan(self.elapsed()) else {
+            return;
+        };
+        let (handle, peer) = (self.context.handle.clone(), peer.clone());
+        self.making = Some(spawn_blocking(move || {
+            prepare::prepare(&handle, &peer, &plan)
+        }));
+    }
+
+    /// Hears what came of a preparation.
+    fn hear_made(&mut self, made: Result<Option<Prepared>, NoSession>) {
+        let now = self.elapsed();
+        match made {
+            Ok(Some(prepared)) => self.stock.made(now, Some(prepared)),
+            // Another list was imported meanwhile: the next plan is of that.
+            Ok(None) => {
+                self.stock.drop_made();
+                self.lists_changed = true;
             }
-            self.context.show(Activity::Preparing);
-            let (entry, handle) = (peer.clone(), self.context.handle.clone());
-            let preparing = spawn_blocking(move || prepare(&handle, &entry));
-            let stop = &self.context.stop;
-            let Some(prepared) = self.visitors.turn_away_during(stop, preparing).await else {
-                return false;
-            };
-            let prepared =
-                prepared.unwrap_or_else(|_| Err(NoSession::because("preparing a table failed")));
-            if let Err(reason) = prepared {
+            Err(reason) => {
+                self.stock.made(now, None);
                 self.context.show_trouble(&reason);
                 let chance = chance();
                 self.hear(Event::TableFailed { chance });
-                return false;
             }
+        }
+    }
+
+    /// Discards what was prepared and will not serve.
+    async fn discard_others(&self) {
+        let kept = self.stock.kept();
+        let discarding = self.context.blocking(move |handle, peer| {
+            let tables: Vec<_> = kept.tables.into_iter().collect();
+            let questions: Vec<_> = kept.questions.iter().map(|q| q.number).collect();
+            Ok(handle
+                .store()
+                .discard_unused_but(peer, &tables, &questions)?)
+        });
+        if let Err(reason) = discarding.await {
+            self.context.show_trouble(&reason);
         }
     }
 
@@ -254,6 +318,7 @@ impl Worker {
         };
         let activity = match self.schedule.awaited() {
             Some(approval) => Activity::AwaitingApproval(approval),
+            None if !self.ready && self.stock.is_making() => Activity::Preparing,
             None if self.ready && !can_call(peer) => Activity::AwaitingPeer,
             None => Activity::Nothing,
         };
@@ -262,14 +327,24 @@ impl Worker {
         });
         let (pause, then) = match step {
             Step::Call => (Duration::ZERO, Next::Call),
-            Step::Wait { pause, .. } => (pause, Next::Look),
+            Step::Wait { pause, .. } => {
+                let turns = self.stock.next_change(now.elapsed);
+                let turns = turns.map(|at| at.saturating_sub(now.elapsed));
+                (turns.map_or(pause, |turns| turns.min(pause)), Next::Look)
+            }
         };
+        let mut unseen = self.context.changed.clone();
         tokio::select! {
             biased;
             () = told_to_stop(&self.context.stop) => Next::Stop,
             // Whoever is there already is met first.
             channel = self.visitors.next() => channel.map_or(Next::Stop, |channel| Next::Meet(Box::new(channel))),
-            _ = self.context.changed.changed() => Next::Look,
+            // Not taken in here, so that the next look sees that there was one.
+            _ = unseen.changed() => Next::Look,
+            made = ends(&mut self.making) => {
+                self.hear_made(made);
+                Next::Look
+            }
             () = sleep(pause) => then,
         }
     }
@@ -330,12 +405,24 @@ impl Worker {
         over: (Role, Channel),
         permit: Permit,
     ) -> Option<Channel> {
-        let came = session::run(&self.context, &mut self.visitors, peer, over, permit).await;
+        let Some(taken) = self.stock.take(self.elapsed()) else {
+            self.visitors.turn_away(over.1);
+            return None;
+        };
+        let (context, visitors) = (&self.context, &mut self.visitors);
+        let came = session::run(context, visitors, peer, over, permit, taken).await;
+        if came.committed {
+            self.stock.spent(self.elapsed());
+            // What it answered is not asked again.
+            self.lists_changed = true;
+        } else {
+            self.stock.put_back(taken);
+        }
         if came.not_begun {
             self.hear(Event::NotBegun);
         }
         match came.result {
-            Ok(Some(asked_at)) => self.answered(asked_at),
+            Ok(Some(started)) => self.answered(started),
             Ok(None) => {}
             Err(reason) => self.failed(reason).await,
         }
@@ -382,12 +469,38 @@ impl Worker {
         self.schedule.hear(now, event);
     }
 
+    fn elapsed(&self) -> Duration {
+        self.now().elapsed
+    }
+
     /// The one place where a worker reads the clocks for its schedule.
     fn now(&self) -> Now {
         Now {
             elapsed: self.began.elapsed(),
             wall: Timestamp::now(),
         }
+    }
+}
+
+type Making = JoinHandle<Result<Option<Prepared>, NoSession>>;
+
+/// What came of a preparation; for ever while there is none.
+async fn ends(making: &mut Option<Making>) -> Result<Option<Prepared>, NoSession> {
+    let Some(going_on) = making else {
+        return std::future::pending().await;
+    };
+    let made = going_on.await;
+    *making = None;
+    made.unwrap_or_else(|_| Err(NoSession::because("preparing a session failed")))
+}
+
+/// What came of a preparation, if it has ended.
+async fn ended(making: &mut Option<Making>) -> Option<Result<Option<Prepared>, NoSession>> {
+    let has_ended = making.as_ref().is_some_and(JoinHandle::is_finished);
+    if has_ended {
+        Some(ends(making).await)
+    } else {
+        None
     }
 }
 

@@ -3,13 +3,12 @@
 use super::proof::{self, Proof};
 use super::public_key::PublicKey;
 use super::{
-    ELEMENT_BYTES, Error, HASH_TO_GROUP, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_slices,
-    elements, encode_doubled,
+    ELEMENT_BYTES, Error, HASH_TO_GROUP, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_all, elements,
+    encode_doubled,
 };
 use super::{hash, hash_to_group, random_scalar};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::Identity;
 use rand_core::CryptoRng;
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -69,24 +68,20 @@ impl SecretKey {
         rng: &mut impl CryptoRng,
     ) -> Result<(Vec<u8>, Proof), Error> {
         let encoded = elements(blinded, count)?;
-        let slices = decode_slices(encoded)?;
+        let points = decode_all(encoded)?;
 
         let half = Half::of(self);
         let mut evaluated = vec![0u8; blinded.len()];
         evaluated
             .par_chunks_mut(SLICE_ELEMENTS * ELEMENT_BYTES)
-            .zip(&slices)
+            .zip(points.par_chunks(SLICE_ELEMENTS))
             .for_each(|(out, points)| {
                 let halves: Vec<_> = points.iter().map(|point| half.0 * point).collect();
                 encode_doubled(&halves, out);
             });
 
         let seed = proof::batch_seed(context, &self.public(), blinded, &evaluated);
-        let composite = slices
-            .par_iter()
-            .enumerate()
-            .map(|(slice, points)| proof::combine(&seed, slice * SLICE_ELEMENTS, points))
-            .reduce(RistrettoPoint::identity, |a, b| a + b);
+        let composite = proof::combine(&seed, &points);
         let proof = proof::prove_equality(proof::BATCH, context, &self.0, &composite, rng);
         Ok((evaluated, proof))
     }

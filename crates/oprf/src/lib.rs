@@ -29,7 +29,7 @@ pub use evaluate::SecretKey;
 pub use hash::{Dst, HASH_TO_GROUP, expand_message_xmd, finalize, hash_to_group};
 pub use proof::Proof;
 pub use public_key::PublicKey;
-pub use request::{HolderKey, InFlight, blind};
+pub use request::{BlindedBatch, Evaluated, HolderKey};
 
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::ristretto::CompressedRistretto;
@@ -89,19 +89,13 @@ pub fn decode_element(
     }
 }
 
-/// Decodes a batch on all cores, slice by slice; positions in errors count within the batch.
-fn decode_slices(encoded: &[[u8; ELEMENT_BYTES]]) -> Result<Vec<Vec<RistrettoPoint>>, Error> {
+/// Decodes a batch on all cores; positions in errors count within the batch.
+fn decode_all(encoded: &[[u8; ELEMENT_BYTES]]) -> Result<Vec<RistrettoPoint>, Error> {
     encoded
-        .par_chunks(SLICE_ELEMENTS)
+        .par_iter()
+        .with_min_len(SLICE_ELEMENTS)
         .enumerate()
-        .map(|(slice, encoded)| {
-            let positions = slice * SLICE_ELEMENTS..;
-            encoded
-                .iter()
-                .zip(positions)
-                .map(|(element, position)| decode_element(element, position))
-                .collect()
-        })
+        .map(|(position, element)| decode_element(element, position))
         .collect()
 }
 

@@ -11,11 +11,12 @@
 //! work. Here each coefficient depends on all pairs of the chunk, so that changing one changes all.
 
 use super::public_key::PublicKey;
-use super::{ELEMENT_BYTES, Error, SCALAR_BYTES, random_scalar};
+use super::{ELEMENT_BYTES, Error, SCALAR_BYTES, SLICE_ELEMENTS, random_scalar};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
 use rand_core::CryptoRng;
+use rayon::prelude::*;
 use ring::digest::{Context, SHA512};
 use zeroize::Zeroize;
 
@@ -172,15 +173,27 @@ pub(super) fn batch_seed(
     finish(hash)
 }
 
-/// The sum of d_i·P_i over a slice of the batch that starts at element `first`.
+/// The sum of d_i·P_i over a batch, on all cores.
 ///
 /// d_i is the first 16 bytes, little-endian, of SHA-512(seed ‖ i), i as 4 bytes big-endian: 128 bits bound the
 /// chance that wrong evaluations pass by 2⁻¹²⁸, and halve the cost of the sum. Points and
 /// coefficients are known to both sides, so the time may depend on them.
-pub(super) fn combine(seed: &[u8; 64], first: usize, points: &[RistrettoPoint]) -> RistrettoPoint {
-    let coefficients = (first..first + points.len()).map(|i| coefficient(seed, i));
-    RistrettoPoint::vartime_multiscalar_mul(coefficients, points)
+pub(super) fn combine(seed: &[u8; 64], points: &[RistrettoPoint]) -> RistrettoPoint {
+    let slice =
+        (points.len() / rayon::current_num_threads()).clamp(SLICE_ELEMENTS, SUM_ELEMENTS_MAX);
+    points
+        .par_chunks(slice)
+        .enumerate()
+        .map(|(index, points)| {
+            let first = index * slice;
+            let coefficients = (first..first + points.len()).map(|i| coefficient(seed, i));
+            RistrettoPoint::vartime_multiscalar_mul(coefficients, points)
+        })
+        .reduce(RistrettoPoint::identity, |a, b| a + b)
 }
+
+/// Pippenger's sums become cheaper with their length: 0.9 µs a point at 2,048, 2.0 at 128, little beyond.
+const SUM_ELEMENTS_MAX: usize = 2048;
 
 fn coefficient(seed: &[u8; 64], i: usize) -> Scalar {
     let mut hash = Context::new(&SHA512);

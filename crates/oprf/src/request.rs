@@ -1,15 +1,16 @@
-//! The requester's side of the function: blind a batch, check the holder's proof, unblind to tags.
+//! The requester's side of the function: blind a batch ahead, check the holder's proof, unblind to tags.
+
+use std::ops::Range;
 
 use super::proof::{self, Proof};
 use super::{
-    ELEMENT_BYTES, Error, HASH_TO_GROUP, PublicKey, SLICE_ELEMENTS, Tag, decode_slices, elements,
-    encode_doubled,
+    ELEMENT_BYTES, Error, HASH_TO_GROUP, PublicKey, SCALAR_BYTES, SLICE_ELEMENTS, Tag, decode_all,
+    elements, encode_doubled,
 };
 use super::{hash, hash_to_group};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::ristretto::RistrettoBasepointTable;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::Identity;
 use rand_core::CryptoRng;
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
@@ -26,47 +27,105 @@ enum Doubled {
     Table(Box<RistrettoBasepointTable>),
 }
 
-/// What the requester keeps of a batch until its evaluation arrives: the blinds, wiped after
-/// unblinding, and the halves B/2.
-pub struct InFlight {
+/// Blinded inputs of one key class, made before any session: what is sent of each, and the blind that is kept.
+///
+/// Serves one session. A blind that is used twice tells the holder that the same input was asked again.
+pub struct BlindedBatch {
+    /// One for each input, wiped with the batch.
     blinds: Zeroizing<Vec<Scalar>>,
-    halves: Vec<RistrettoPoint>,
+    /// [`ELEMENT_BYTES`] for each input.
     encoded: Vec<u8>,
 }
 
-/// Blinds a batch: B = 2·(HashToGroup(x) + r·G), one fresh r for each input. Returns what to keep
-/// and the encodings to send, in the order of the inputs.
-pub fn blind<I: AsRef<[u8]> + Sync>(inputs: &[I], rng: &mut impl CryptoRng) -> (InFlight, Vec<u8>) {
-    let mut wide = Zeroizing::new(vec![0u8; inputs.len() * 64]);
-    rng.fill_bytes(&mut wide);
-    let mut blinds = Zeroizing::new(vec![Scalar::ZERO; inputs.len()]);
-    let mut halves = vec![RistrettoPoint::identity(); inputs.len()];
-    let mut encoded = vec![0u8; inputs.len() * ELEMENT_BYTES];
-    (
-        inputs.par_chunks(SLICE_ELEMENTS),
-        wide.par_chunks(SLICE_ELEMENTS * 64),
-        blinds.par_chunks_mut(SLICE_ELEMENTS),
-        halves.par_chunks_mut(SLICE_ELEMENTS),
-        encoded.par_chunks_mut(SLICE_ELEMENTS * ELEMENT_BYTES),
-    )
-        .into_par_iter()
-        .for_each(|(inputs, wide, blinds, halves, encoded)| {
-            let wide = wide.as_chunks::<64>().0;
-            for (((input, wide), blind), half) in
-                inputs.iter().zip(wide).zip(blinds).zip(halves.iter_mut())
-            {
-                *blind = Scalar::from_bytes_mod_order_wide(wide);
-                *half =
-                    hash_to_group(input.as_ref(), &HASH_TO_GROUP) + RistrettoPoint::mul_base(blind);
-            }
-            encode_doubled(halves, encoded);
-        });
-    let kept = InFlight {
-        blinds,
-        halves,
-        encoded: encoded.clone(),
-    };
-    (kept, encoded)
+impl BlindedBatch {
+    /// Bytes of one input's blind and encoding, as they are kept.
+    pub const KEPT_BYTES: usize = SCALAR_BYTES + ELEMENT_BYTES;
+
+    /// Blinds a batch: B = 2·(HashToGroup(x) + r·G), one fresh r for each input, in the order of the inputs.
+    pub fn blind<I: AsRef<[u8]> + Sync>(inputs: &[I], rng: &mut impl CryptoRng) -> Self {
+        let mut wide = Zeroizing::new(vec![0u8; inputs.len() * 64]);
+        rng.fill_bytes(&mut wide);
+        let mut blinds = Zeroizing::new(vec![Scalar::ZERO; inputs.len()]);
+        let mut encoded = vec![0u8; inputs.len() * ELEMENT_BYTES];
+        (
+            inputs.par_chunks(SLICE_ELEMENTS),
+            wide.par_chunks(SLICE_ELEMENTS * 64),
+            blinds.par_chunks_mut(SLICE_ELEMENTS),
+            encoded.par_chunks_mut(SLICE_ELEMENTS * ELEMENT_BYTES),
+        )
+            .into_par_iter()
+            .for_each(|(inputs, wide, blinds, encoded)| {
+                let wide = wide.as_chunks::<64>().0;
+                let mut halves = Vec::with_capacity(inputs.len());
+                for ((input, wide), blind) in inputs.iter().zip(wide).zip(blinds) {
+                    *blind = Scalar::from_bytes_mod_order_wide(wide);
+                    halves.push(
+                        hash_to_group(input.as_ref(), &HASH_TO_GROUP)
+                            + RistrettoPoint::mul_base(blind),
+                    );
+                }
+                encode_doubled(&halves, encoded);
+                // Blinded and blind give the input's point back.
+                halves.zeroize();
+            });
+        Self { blinds, encoded }
+    }
+
+    /// Blinds `input` in the place of the input at `position`, with a fresh blind.
+    ///
+    /// # Panics
+    /// Where `position` is beyond the batch.
+    pub fn replace(
+        &mut self,
+        position: usize,
+        input: &(impl AsRef<[u8]> + Sync),
+        rng: &mut impl CryptoRng,
+    ) {
+        let one = Self::blind(std::slice::from_ref(input), rng);
+        self.blinds[position] = one.blinds[0];
+        self.encoded[position * ELEMENT_BYTES..][..ELEMENT_BYTES].copy_from_slice(&one.encoded);
+    }
+
+    /// Number of inputs.
+    pub fn elements(&self) -> usize {
+        self.blinds.len()
+    }
+
+    /// What is sent of the inputs in `range`, [`ELEMENT_BYTES`] each.
+    ///
+    /// # Panics
+    /// Where `range` goes beyond the batch.
+    pub fn sent(&self, range: Range<usize>) -> &[u8] {
+        &self.encoded[range.start * ELEMENT_BYTES..range.end * ELEMENT_BYTES]
+    }
+
+    /// Hands what must be kept to `part`, piece by piece: all blinds, then all encodings. Secret.
+    ///
+    /// # Errors
+    /// Those of `part`.
+    pub fn encode<E>(&self, mut part: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        for blinds in self.blinds.chunks(SLICE_ELEMENTS) {
+            let bytes: Vec<u8> = blinds.iter().flat_map(Scalar::to_bytes).collect();
+            part(&Zeroizing::new(bytes))?;
+        }
+        part(&self.encoded)
+    }
+
+    /// Takes up a batch of [`KEPT_BYTES`](Self::KEPT_BYTES) for each input that this program kept, sealed;
+    /// `None` when the bytes are not that.
+    pub fn decode(kept: &[u8]) -> Option<Self> {
+        let elements = kept.len() / Self::KEPT_BYTES;
+        let (blinds, encoded) = kept.split_at_checked(elements * SCALAR_BYTES)?;
+        if encoded.len() != elements * ELEMENT_BYTES {
+            return None;
+        }
+        let blinds = blinds.as_chunks::<SCALAR_BYTES>().0.iter();
+        let blinds = blinds.map(|bytes| Option::from(Scalar::from_canonical_bytes(*bytes)));
+        Some(Self {
+            blinds: Zeroizing::new(blinds.collect::<Option<_>>()?),
+            encoded: encoded.to_vec(),
+        })
+    }
 }
 
 impl HolderKey {
@@ -86,57 +145,65 @@ impl HolderKey {
     }
 }
 
-impl InFlight {
-    /// Checks that one key, the proven one, made all of `evaluated`, and turns it into the tags of `inputs`.
+/// An evaluated chunk as it came: nothing of it is trusted.
+pub struct Evaluated<'a> {
+    /// What the proof is bound to.
+    pub context: &'a [u8],
+    /// [`ELEMENT_BYTES`] for each element.
+    pub elements: &'a [u8],
+    /// That one key made all of them.
+    pub proof: &'a Proof,
+}
+
+impl BlindedBatch {
+    /// Checks that one key, the proven one, evaluated all of `range`, and turns it into the tags of `inputs`.
     ///
-    /// `inputs` and `context` are those of the request; the time taken depends on their number alone
+    /// `inputs` are those of the range, in their order; the time taken depends on their number alone
     /// when the holder is honest.
     ///
     /// # Errors
     /// [`Error::Length`], [`Error::NotCanonical`], [`Error::Identity`], [`Error::WrongProof`]: the holder cheats.
+    ///
+    /// # Panics
+    /// Where `range` goes beyond the batch.
     pub fn unblind<I: AsRef<[u8]> + Sync>(
-        self,
+        &self,
+        range: Range<usize>,
         inputs: &[I],
         holder: &HolderKey,
-        context: &[u8],
-        evaluated: &[u8],
-        proof: &Proof,
+        evaluated: &Evaluated<'_>,
     ) -> Result<Vec<Tag>, Error> {
-        let elements = elements(evaluated, self.halves.len())?;
-        if inputs.len() != self.halves.len() {
+        let count = range.len();
+        if inputs.len() != count {
             return Err(Error::Length {
                 found: inputs.len(),
-                expected: self.halves.len(),
+                expected: count,
             });
         }
-        let points = decode_slices(elements)?;
+        let points = decode_all(elements(evaluated.elements, count)?)?;
+        let sent = self.sent(range.clone());
+        let asked = decode_all(elements(sent, count)?).expect("this side encoded them itself");
 
-        let seed = proof::batch_seed(context, &holder.public, &self.encoded, evaluated);
-        let (half_base, image) = self
-            .halves
-            .par_chunks(SLICE_ELEMENTS)
-            .zip(&points)
-            .enumerate()
-            .map(|(slice, (halves, points))| {
-                let first = slice * SLICE_ELEMENTS;
-                (
-                    proof::combine(&seed, first, halves),
-                    proof::combine(&seed, first, points),
-                )
-            })
-            .reduce(
-                || (RistrettoPoint::identity(), RistrettoPoint::identity()),
-                |a, b| (a.0 + b.0, a.1 + b.1),
-            );
-        let base = half_base + half_base;
-        proof::verify_equality(proof::BATCH, context, &holder.public, &base, &image, proof)?;
+        let seed = proof::batch_seed(evaluated.context, &holder.public, sent, evaluated.elements);
+        let (base, image) = rayon::join(
+            || proof::combine(&seed, &asked),
+            || proof::combine(&seed, &points),
+        );
+        proof::verify_equality(
+            proof::BATCH,
+            evaluated.context,
+            &holder.public,
+            &base,
+            &image,
+            evaluated.proof,
+        )?;
 
-        let mut tags = vec![Tag::default(); inputs.len()];
+        let mut tags = vec![Tag::default(); count];
         (
             tags.par_chunks_mut(SLICE_ELEMENTS),
             inputs.par_chunks(SLICE_ELEMENTS),
-            &points,
-            self.blinds.par_chunks(SLICE_ELEMENTS),
+            points.par_chunks(SLICE_ELEMENTS),
+            self.blinds[range].par_chunks(SLICE_ELEMENTS),
         )
             .into_par_iter()
             .for_each(|(tags, inputs, points, blinds)| {

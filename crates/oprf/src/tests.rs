@@ -172,8 +172,30 @@ fn ask<I: AsRef<[u8]> + Sync>(key: &SecretKey, inputs: &[I], seed: u64) -> Vec<T
         .evaluate(b"test", &blinded, inputs.len(), &mut rng(seed + 1))
         .unwrap();
     let holder = HolderKey::new(key.public(), inputs.len());
-    kept.unblind(inputs, &holder, b"test", &evaluated, &proof)
-        .unwrap()
+    unblind(&kept, inputs, &holder, b"test", &evaluated, &proof).unwrap()
+}
+
+/// Blinds a batch; also what is sent of it.
+fn blind<I: AsRef<[u8]> + Sync>(inputs: &[I], rng: &mut ChaCha20Rng) -> (BlindedBatch, Vec<u8>) {
+    let batch = BlindedBatch::blind(inputs, rng);
+    let sent = batch.sent(0..inputs.len()).to_vec();
+    (batch, sent)
+}
+
+fn unblind<I: AsRef<[u8]> + Sync>(
+    batch: &BlindedBatch,
+    inputs: &[I],
+    holder: &HolderKey,
+    context: &[u8],
+    elements: &[u8],
+    proof: &Proof,
+) -> Result<Vec<Tag>, Error> {
+    let evaluated = Evaluated {
+        context,
+        elements,
+        proof,
+    };
+    batch.unblind(0..batch.elements(), inputs, holder, &evaluated)
 }
 
 /// A second opinion: the `voprf` crate, for random keys, inputs and blinds.
@@ -315,9 +337,7 @@ fn one_wrong_evaluation_anywhere_fails_the_proof() {
             &proof
         ));
         let holder = HolderKey::new(key.public(), inputs.len());
-        let refused = kept
-            .unblind(&inputs, &holder, b"c", &evaluated, &proof)
-            .err();
+        let refused = unblind(&kept, &inputs, &holder, b"c", &evaluated, &proof).err();
         assert_eq!(refused, Some(Error::WrongProof));
     }
 }
@@ -338,8 +358,7 @@ fn a_proof_under_another_key_or_context_is_refused() {
         let (evaluated, proof) = prover.evaluate(context, &blinded, 1, &mut rng(4)).unwrap();
         let holder = HolderKey::new(key.public(), 1);
         assert_eq!(
-            kept.unblind(&inputs, &holder, b"here", &evaluated, &proof)
-                .err(),
+            unblind(&kept, &inputs, &holder, b"here", &evaluated, &proof).err(),
             expected
         );
     }
@@ -577,7 +596,48 @@ proptest! {
         let holder = HolderKey::new(key.public(), 3);
         let wide = [proof, proof].concat();
         if let Ok(proof) = Proof::decode(wide.as_slice().try_into().unwrap()) {
-            prop_assert!(kept.unblind(&inputs, &holder, b"", &bytes, &proof).is_err());
+            prop_assert!(unblind(&kept, &inputs, &holder, b"", &bytes, &proof).is_err());
         }
+    }
+}
+
+/// What a requester does with a set that is kept, changed and asked in chunks.
+#[test]
+fn a_batch_that_was_kept_and_changed_gives_the_tags_of_its_inputs_chunk_by_chunk() {
+    let key = SecretKey::generate(&mut rng(1));
+    let mut inputs: Vec<[u8; 32]> = (0..300u32)
+        .map(|i| [i as u8 ^ (i >> 8) as u8 | 1; 32])
+        .collect();
+    let mut batch = BlindedBatch::blind(&inputs, &mut rng(2));
+    let before = batch.sent(0..300).to_vec();
+    inputs[7] = [200; 32];
+    batch.replace(7, &inputs[7], &mut rng(3));
+    let changed: Vec<usize> = (0..300)
+        .filter(|&i| batch.sent(i..i + 1) != &before[32 * i..32 * (i + 1)])
+        .collect();
+    assert_eq!(changed, [7]);
+    let mut kept = Vec::new();
+    batch
+        .encode(|part| {
+            kept.extend_from_slice(part);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+    assert_eq!(kept.len(), 300 * BlindedBatch::KEPT_BYTES);
+    assert!(BlindedBatch::decode(&kept[1..]).is_none());
+    let batch = BlindedBatch::decode(&kept).unwrap();
+    assert_eq!(batch.elements(), 300);
+    let holder = HolderKey::new(key.public(), 300);
+    for range in [0..128, 128..300] {
+        let sent = batch.sent(range.clone());
+        let (elements, proof) = key.evaluate(b"c", sent, range.len(), &mut rng(4)).unwrap();
+        let evaluated = Evaluated {
+            context: b"c",
+            elements: &elements,
+            proof: &proof,
+        };
+        let own = &inputs[range.clone()];
+        let tags = batch.unblind(range, own, &holder, &evaluated).unwrap();
+        assert!(tags == key.tags(own));
     }
 }

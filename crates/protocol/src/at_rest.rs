@@ -1,11 +1,11 @@
-//! At rest: the layouts of what outlives a step, or a process: prepared tables, signed states, receipts.
+//! At rest: the layouts of what outlives a step, or a process: prepared tables, question sets, signed states, receipts.
 //!
 //! Layouts of this program's own, never sent; each begins with a version byte. They hold secrets in
 //! the open: whoever keeps them seals them. A layout is handed on in parts, so that no second copy of
 //! a large table has to be made.
 
 use element::{ByClass, HashedIdentity};
-use oprf::{SecretKey, Tag};
+use oprf::{BlindedBatch, SecretKey, Tag};
 use pairing::Signature;
 use sealing::Reader;
 use zeroize::Zeroizing;
@@ -14,6 +14,7 @@ use crate::agreement::{Agreement, SignedAgreement};
 use crate::ceiling::Ceiling;
 use crate::limits::CHUNK_ELEMENTS_MAX;
 use crate::mediator::{Mediator, SettlingPoint};
+use crate::questions::{QuestionSet, Questions};
 use crate::receipt::Receipt;
 use crate::release::{RELEASE_BYTES, Release};
 use crate::requester::Asked;
@@ -68,6 +69,47 @@ impl PreparedTable {
     }
 }
 
+impl QuestionSet {
+    /// Hands the layout to `part`, piece by piece: version, classes (1), then for each class ceiling (4),
+    /// inputs (32 each), blinds (32 each), blinded elements (32 each), and whether each was requested (1
+    /// each). As long for nobody as for a full list.
+    ///
+    /// # Errors
+    /// Those of `part`.
+    pub fn encode<E>(&self, mut part: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        part(&[VERSION, u8::from(self.classes.wide.is_some())])?;
+        for (_, questions) in self.classes.iter() {
+            part(&questions.ceiling.get().to_be_bytes())?;
+            identities(&questions.inputs, &mut part)?;
+            questions.blinded.encode(&mut part)?;
+            let requested: Vec<u8> = questions.requested.iter().map(|r| u8::from(*r)).collect();
+            part(&requested)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the layout; `None` when it is another.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        version(&mut reader)?;
+        let classes = by_class(&mut reader, |reader| {
+            let ceiling = Ceiling::new(reader.u32()?)?;
+            let elements = ceiling.elements();
+            let inputs = read_identities(reader, elements)?;
+            let blinded = reader.slice(elements * BlindedBatch::KEPT_BYTES)?;
+            let requested = reader.slice(elements)?.iter().map(|byte| *byte == 1);
+            Some(Questions {
+                ceiling,
+                inputs,
+                blinded: BlindedBatch::decode(blinded)?,
+                requested: requested.collect(),
+            })
+        })?;
+        reader.at_end()?;
+        Some(Self { classes })
+    }
+}
+
 impl SignedState {
     /// Hands the layout to `part`, piece by piece: version, role (1), mediator (33), length of the
     /// agreement's text (4), the text, for each signature, the initiator's first, whether it is there (1)
@@ -91,14 +133,7 @@ impl SignedState {
             part(&asked.table_ceiling.get().to_be_bytes())?;
             part(&(asked.inputs.len() as u32).to_be_bytes())?;
             part(&asked.sealed.0)?;
-            for inputs in asked.inputs.chunks(CHUNK_ELEMENTS_MAX) {
-                part(&Zeroizing::new(
-                    inputs
-                        .iter()
-                        .flat_map(|i| *i.as_bytes())
-                        .collect::<Vec<_>>(),
-                ))?;
-            }
+            identities(&asked.inputs, &mut part)?;
             for tags in asked.tags.chunks(CHUNK_ELEMENTS_MAX) {
                 part(&Zeroizing::new(
                     tags.iter().flat_map(|tag| tag.0).collect::<Vec<_>>(),
@@ -202,6 +237,28 @@ impl Receipt {
     }
 }
 
+/// Hands on the bytes of identities, a chunk at a time.
+fn identities<E>(
+    all: &[HashedIdentity],
+    part: &mut impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    for some in all.chunks(CHUNK_ELEMENTS_MAX) {
+        let bytes: Vec<u8> = some.iter().flat_map(|i| *i.as_bytes()).collect();
+        part(&Zeroizing::new(bytes))?;
+    }
+    Ok(())
+}
+
+fn read_identities(reader: &mut Reader, elements: usize) -> Option<Vec<HashedIdentity>> {
+    let bytes = reader.slice(elements * 32)?.as_chunks::<32>().0;
+    Some(
+        bytes
+            .iter()
+            .map(|b| HashedIdentity::from_bytes(*b))
+            .collect(),
+    )
+}
+
 fn version(reader: &mut Reader) -> Option<()> {
     (reader.u8()? == VERSION).then_some(())
 }
@@ -224,11 +281,10 @@ fn asked_lists(reader: &mut Reader) -> Option<AskedLists> {
     let table_ceiling = Ceiling::new(reader.u32()?)?;
     let elements = Ceiling::new(reader.u32()?)?.elements();
     let sealed = sealed_table(reader, table_ceiling)?;
-    let inputs = reader.slice(elements * 32)?.as_chunks::<32>().0;
+    let inputs = read_identities(reader, elements)?;
     let tags = reader.slice(elements * Tag::BYTES)?;
-    let inputs = inputs.iter().map(|b| HashedIdentity::from_bytes(*b));
     let tags = tags.as_chunks::<{ Tag::BYTES }>().0.iter().map(|b| Tag(*b));
-    Some((table_ceiling, sealed, inputs.collect(), tags.collect()))
+    Some((table_ceiling, sealed, inputs, tags.collect()))
 }
 
 /// Whether it settles (1 byte), then M.

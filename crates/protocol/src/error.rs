@@ -36,6 +36,9 @@ pub enum Error {
     /// The table was prepared for another mediator, other ceilings or other key classes than the terms name.
     #[error("the prepared table does not fit the terms")]
     TableDoesNotFit,
+    /// The question set was made for other ceilings or other key classes than the terms name.
+    #[error("the question set does not fit the terms")]
+    QuestionsDoNotFit,
     /// The terms cannot be put into an offer.
     #[error("the terms cannot be used: {what}")]
     TermsUnusable { what: &'static str },
@@ -60,6 +63,7 @@ impl Error {
             Self::AboveCeiling { .. }
             | Self::TooLate { .. }
             | Self::TableDoesNotFit
+            | Self::QuestionsDoNotFit
             | Self::TermsUnusable { .. }
             | Self::OwnPeer => Some(AbortReason::Failed),
             // Where terms differ, the peer has both offers and finds the same.

@@ -1,55 +1,27 @@
-//! The requester's end of one leg and key class: asks for a padded list, checks and unblinds the
+//! The requester's end of one leg and key class: sends a set of questions, checks and unblinds the
 //! answers, takes in the sealed table. It can compare nothing until the table opens.
 
-use std::collections::VecDeque;
+use std::ops::Range;
 
-use element::{HashedIdentity, KeyClass, ListKind};
-use oprf::{self, HolderKey, InFlight, Proof, PublicKey, Tag};
-use rand::seq::SliceRandom;
-use rand_core::{CryptoRng, SeedableRng};
+use element::HashedIdentity;
+use oprf::{Evaluated, HolderKey, Proof, PublicKey, Tag};
 use ring::digest::{Context, SHA256};
 
 use crate::ceiling::Ceiling;
-use crate::error::{Error, PeerMisbehaved};
+use crate::error::PeerMisbehaved;
 use crate::leg::{EVALUATIONS, Leg};
 use crate::limits::CHUNK_ELEMENTS_MAX;
 use crate::message::{BlindedChunk, EvaluatedChunk, TableChunk};
-use crate::table::{SealedTable, above_ceiling, padded};
+use crate::questions::Questions;
+use crate::table::SealedTable;
 use crate::transcript::{Transcript, TranscriptDigests};
-
-/// The requested identities of one class, padded to the ceiling, in random order.
-pub struct Request {
-    inputs: Vec<HashedIdentity>,
-    ceiling: Ceiling,
-}
-
-impl Request {
-    /// Folds identities that coincide, pads and shuffles.
-    ///
-    /// # Errors
-    /// [`Error::AboveCeiling`].
-    pub fn new(
-        class: KeyClass,
-        requested: Vec<HashedIdentity>,
-        ceiling: Ceiling,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Self, Error> {
-        let mut inputs = padded(requested, ceiling, rng)
-            .map_err(|elements| above_ceiling(ListKind::Requested, class, elements, ceiling))?;
-        inputs.shuffle(&mut rand::rngs::StdRng::from_rng(rng));
-        Ok(Self { inputs, ceiling })
-    }
-}
 
 /// A requester that still has elements to ask for, answers to check or a table to receive.
 pub struct Requester {
     leg: Leg,
     holder: HolderKey,
-    ceiling: Ceiling,
-    /// Requested and padding identities in random order.
-    inputs: Vec<HashedIdentity>,
+    questions: Questions,
     asked_chunks: usize,
-    in_flight: VecDeque<InFlight>,
     received_chunks: usize,
     tags: Vec<Tag>,
     transcript: Transcript,
@@ -77,15 +49,13 @@ pub struct Promised {
 }
 
 impl Requester {
-    pub fn new(leg: Leg, request: Request, promised: Promised) -> Self {
-        let ceiling = request.ceiling;
+    pub(crate) fn new(leg: Leg, questions: Questions, promised: Promised) -> Self {
+        let ceiling = questions.ceiling;
         Self {
             leg,
             holder: HolderKey::new(promised.key, ceiling.elements()),
-            ceiling,
-            inputs: request.inputs,
+            questions,
             asked_chunks: 0,
-            in_flight: VecDeque::new(),
             received_chunks: 0,
             tags: Vec::with_capacity(ceiling.elements()),
             transcript: Transcript::new(),
@@ -98,17 +68,17 @@ impl Requester {
 
     /// Whether every chunk was asked.
     pub fn asked_all(&self) -> bool {
-        self.asked_chunks == self.ceiling.chunks()
+        self.asked_chunks == self.questions.ceiling.chunks()
     }
 
     /// Whether every answer has come, checked or not.
     pub fn received_all(&self) -> bool {
-        self.received_chunks == self.ceiling.chunks()
+        self.received_chunks == self.questions.ceiling.chunks()
     }
 
     /// Whether every answer has been checked.
     pub fn answered_all(&self) -> bool {
-        self.tags.len() == self.ceiling.elements()
+        self.tags.len() == self.questions.ceiling.elements()
     }
 
     /// Whether the whole table has come.
@@ -123,7 +93,7 @@ impl Requester {
 
     /// Chunks asked and not yet answered.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.asked_chunks - self.answered_chunks()
     }
 
     /// Elements answered and checked so far.
@@ -131,15 +101,14 @@ impl Requester {
         self.tags.len()
     }
 
-    /// Blinds the next chunk, if there is one.
-    pub fn ask(&mut self, rng: &mut impl CryptoRng) -> Option<BlindedChunk> {
+    /// The next chunk to send, if there is one.
+    pub fn ask(&mut self) -> Option<BlindedChunk> {
         if self.asked_all() {
             return None;
         }
         let index = self.asked_chunks;
-        let (kept, elements) = oprf::blind(self.chunk_inputs(index), rng);
+        let elements = self.questions.blinded.sent(self.chunk(index)).to_vec();
         self.transcript.blinded(index as u32, &elements);
-        self.in_flight.push_back(kept);
         self.asked_chunks += 1;
         Some(BlindedChunk {
             class: self.leg.class,
@@ -170,22 +139,14 @@ impl Requester {
     /// # Errors
     /// [`PeerMisbehaved`]: out of order, of another size, or not proven.
     pub fn unblind(&mut self, chunk: EvaluatedChunk) -> Result<(), PeerMisbehaved> {
-        let index = self.tags.len() / CHUNK_ELEMENTS_MAX;
-        if chunk.index as usize != index {
+        let index = self.answered_chunks();
+        if chunk.index as usize != index || index == self.asked_chunks {
             return Err(PeerMisbehaved::ChunkOutOfOrder {
                 what: EVALUATIONS,
                 expected: index as u32,
                 found: chunk.index,
             });
         }
-        let kept = self
-            .in_flight
-            .pop_front()
-            .ok_or(PeerMisbehaved::ChunkOutOfOrder {
-                what: EVALUATIONS,
-                expected: self.asked_chunks as u32,
-                found: chunk.index,
-            })?;
         let fault = |fault| PeerMisbehaved::Elements {
             what: EVALUATIONS,
             chunk: chunk.index,
@@ -201,9 +162,17 @@ impl Requester {
                 })?;
         let proof = Proof::decode(proof_bytes).map_err(fault)?;
         let context = self.leg.context(chunk.index);
-        let inputs = self.chunk_inputs(index);
-        let tags = kept
-            .unblind(inputs, &self.holder, &context, &chunk.elements, &proof)
+        let range = self.chunk(index);
+        let evaluated = Evaluated {
+            context: &context,
+            elements: &chunk.elements,
+            proof: &proof,
+        };
+        let inputs = &self.questions.inputs[range.clone()];
+        let tags = self
+            .questions
+            .blinded
+            .unblind(range, inputs, &self.holder, &evaluated)
             .map_err(fault)?;
         self.tags.extend(tags);
         self.transcript
@@ -244,7 +213,7 @@ impl Requester {
     /// Gives up what is needed to open the table. `None` while [`complete`](Self::complete) is false.
     pub fn finish(self) -> Option<Asked> {
         self.complete().then(|| Asked {
-            inputs: self.inputs,
+            inputs: self.questions.inputs,
             tags: self.tags,
             sealed: SealedTable(self.table),
             table_ceiling: self.table_ceiling,
@@ -252,9 +221,15 @@ impl Requester {
         })
     }
 
-    fn chunk_inputs(&self, index: usize) -> &[HashedIdentity] {
+    /// Chunks answered and checked: every chunk but the last is full.
+    fn answered_chunks(&self) -> usize {
+        self.tags.len().div_ceil(CHUNK_ELEMENTS_MAX)
+    }
+
+    /// The entries of a chunk.
+    fn chunk(&self, index: usize) -> Range<usize> {
         let start = index * CHUNK_ELEMENTS_MAX;
-        &self.inputs[start..start + self.ceiling.chunk_elements(index)]
+        start..start + self.questions.ceiling.chunk_elements(index)
     }
 }
 

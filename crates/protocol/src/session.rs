@@ -16,7 +16,6 @@ mod step;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use element::{ByClass, HashedIdentity};
 use pairing::{NodeId, NodeKey};
 use rand_core::CryptoRng;
 
@@ -27,9 +26,9 @@ use crate::limits::CHUNKS_IN_FLIGHT_MAX;
 use crate::mediator::MediatorTime;
 use crate::message::Message;
 use crate::offer::Offer;
+use crate::questions::QuestionSet;
 use crate::receipt::Receipt;
 use crate::release::VerifiedRelease;
-use crate::requester::Request;
 use crate::role::Role;
 use crate::session_id::session_id;
 use crate::signed::SignedState;
@@ -53,8 +52,8 @@ pub struct Setup {
     pub peer: NodeId,
     /// What the peer must have set alike.
     pub terms: Terms,
-    /// Requested identities; those that coincide are folded.
-    pub requested: ByClass<Vec<HashedIdentity>>,
+    /// What this side asks, for the same ceilings and key classes as the terms name.
+    pub questions: QuestionSet,
     /// Prepared under the same mediator, ceilings and key classes as the terms name.
     pub table: PreparedTable,
 }
@@ -72,14 +71,14 @@ impl Session {
     /// Starts a session: an initiator has its Offer to send, a responder waits for one.
     ///
     /// # Errors
-    /// [`Error::AboveCeiling`], [`Error::TableDoesNotFit`]: nothing was sent.
+    /// [`Error::TableDoesNotFit`], [`Error::QuestionsDoNotFit`] and those of the terms: nothing was sent.
     pub fn new(setup: Setup, rng: &mut impl CryptoRng) -> Result<Self, Error> {
         let Setup {
             role,
             key,
             peer,
             terms,
-            requested,
+            questions,
             table,
         } = setup;
         terms.check()?;
@@ -87,18 +86,15 @@ impl Session {
             return Err(Error::OwnPeer);
         }
         let fits = table.mediator == terms.mediator
-            && requested.wide.is_some() == terms.ceilings.wide.is_some()
             && table.classes.as_ref().map(|_, class| class.ceiling)
                 == terms.ceilings.map(|_, c| c.of(role).held);
         if !fits {
             return Err(Error::TableDoesNotFit);
         }
-        let requests = requested
-            .zip(terms.ceilings)
-            .try_map(|class, (list, ceilings)| {
-                Request::new(class, list, ceilings.of(role).requested, rng)
-            })?;
-        let prepared = Prepared { requests, table };
+        if questions.ceilings() != terms.ceilings.map(|_, c| c.of(role).requested) {
+            return Err(Error::QuestionsDoNotFit);
+        }
+        let prepared = Prepared { questions, table };
         let own = LocalSide {
             role,
             id: key.id(),

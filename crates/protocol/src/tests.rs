@@ -16,7 +16,7 @@ use rand_core::SeedableRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-fn rng(seed: u64) -> ChaCha20Rng {
+pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
@@ -26,7 +26,7 @@ fn identity(n: u32) -> HashedIdentity {
     HashedIdentity::from_bytes(bytes)
 }
 
-fn identities(range: impl IntoIterator<Item = u32>) -> Vec<HashedIdentity> {
+pub(crate) fn identities(range: impl IntoIterator<Item = u32>) -> Vec<HashedIdentity> {
     range.into_iter().map(identity).collect()
 }
 
@@ -109,15 +109,18 @@ impl Side {
     }
 
     fn start_with(self, table: PreparedTable) -> Result<Session, Error> {
+        let rng = &mut rng(100 + u64::from(self.role.byte()));
+        let ceilings = self.terms.ceilings;
+        let ceilings = ceilings.map(|_, ceilings| ceilings.of(self.role).requested);
         let setup = Setup {
             role: self.role,
             key: Self::key(self.role),
             peer: Self::key(self.role.other()).id(),
             terms: self.terms,
-            requested: self.requested,
+            questions: QuestionSet::prepare(self.requested, ceilings, rng)?,
             table,
         };
-        Session::new(setup, &mut rng(100 + u64::from(self.role.byte())))
+        Session::new(setup, rng)
     }
 }
 

@@ -62,7 +62,8 @@ enum Entry {
 impl Store {
     /// Puts the records that `source` adds in the place of a list; all of them, or none.
     ///
-    /// `now` tells the moment at which they count. Tables prepared for the old held list are discarded with it.
+    /// `now` tells the moment at which they count. Tables prepared from the old held
+    /// list serve until others take their place.
     ///
     /// # Errors
     ///
@@ -251,9 +252,6 @@ impl Import<'_> {
                 imported: now,
             };
             tx.put_list(self.kind, self.version, &kept)?;
-            if self.kind == ListKind::Held {
-                prepared::discard_all_unused(tx)?;
-            }
             let event = Event::ListImported {
                 list: self.kind,
                 client,

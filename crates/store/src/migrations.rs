@@ -12,12 +12,13 @@ use super::error::Error;
 /// "tcit": says in the file's header that this is a tacit store.
 pub(super) const APPLICATION_ID: i32 = 0x7463_6974;
 
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 
 /// The version that this program writes.

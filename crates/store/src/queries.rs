@@ -14,6 +14,7 @@ use super::time::{from_ms, to_ms};
 use admin::{ClientNumber, PeerNumber, QueryNumber};
 use identity::Person;
 use identity::list::Cells;
+use protocol::ListKind;
 
 /// People in one query at most; longer lists are imported.
 pub const QUERY_PEOPLE_MAX: usize = 1000;
@@ -41,7 +42,50 @@ pub struct Query {
     pub people: Vec<Person>,
 }
 
+/// What is asked of one peer, as far as it takes to see that it has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asks {
+    list_version: i64,
+    queries: i64,
+    queries_sum: i64,
+}
+
+impl Asks {
+    /// A list of that version and no query: for what holds this without a store.
+    pub const fn of_list(list_version: i64) -> Self {
+        Self {
+            list_version,
+            queries: 0,
+            queries_sum: 0,
+        }
+    }
+}
+
 impl Store {
+    /// What is asked of a peer now: the standing list and the open queries that it has not answered. Two that
+    /// are equal ask the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn asks(&self, peer: PeerNumber) -> Result<Asks, Error> {
+        self.read(|tx| {
+            // Numbers are never given twice, and a query that is closed or answered is never asked again: with
+            // as many of them, and the same sum, they are the same.
+            let (queries, queries_sum) = tx
+                .prepare_cached(
+                    "SELECT count(*), coalesce(sum(id), 0) FROM query WHERE state = ? AND NOT EXISTS
+                     (SELECT 1 FROM answer WHERE answer.query = query.id AND answer.peer = ?)",
+                )?
+                .query_row(params![OPEN, peer], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Asks {
+                list_version: tx.list_version(ListKind::Requested)?,
+                queries,
+                queries_sum,
+            })
+        })
+    }
+
     /// Takes a clerk's query; from now on it is asked in every session.
     ///
     /// # Errors

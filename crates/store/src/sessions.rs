@@ -1,6 +1,6 @@
 //! Sessions from their Commitment to their end, and what they leave: signed states, receipts, answers.
 //!
-//! [`Store::start_session`] stands before the Commitment: in one transaction the table is spent, the
+//! [`Store::start_session`] stands before the Commitment: in one transaction table and question set are spent, the
 //! budget counted and the approval used up. [`Store::keep_signed`] stands before the signature: from
 //! then on the session is *signed*, also after a crash, until [`Store::end_session`] with the peer's
 //! release or the mediator's word. [`Store::set_aside_session`] ends one with what proves that peer or
@@ -18,11 +18,11 @@ use super::cell_cipher::Cell;
 use super::chunks::Owner;
 use super::database::{Store, Tx};
 use super::error::Error;
+use super::prepared::Ready;
 use super::time::{from_ms, to_ms};
 use admin::policy::Approval;
 use admin::{
     ApprovalNumber, Blame, Outcome, PeerNumber, Policy, QueryNumber, SessionNumber, Stage,
-    TableNumber,
 };
 use protocol::{ByClass, Ceiling, Receipt, Role, SessionId};
 
@@ -38,8 +38,8 @@ pub(super) const ENDED: i64 = 3;
 pub struct Start {
     pub peer: PeerNumber,
     pub role: Role,
-    /// A table that is reserved for it.
-    pub table: TableNumber,
+    /// A table and a question set that are reserved for it.
+    pub ready: Ready,
     /// Elements that the peer asks, by its requested ceilings.
     pub answered: ByClass<Ceiling>,
     /// Elements that this node asks.
@@ -93,7 +93,7 @@ pub(super) struct SealedSession {
 }
 
 impl Store {
-    /// Spends table, budget and approval of a session; on return, and not before, its Commitment may leave.
+    /// Spends table, question set, budget and approval of a session; on return, and not before, its Commitment may leave.
     ///
     /// # Errors
     ///
@@ -110,14 +110,14 @@ impl Store {
                 let elements = asked.elements() as u32;
                 tx.count(start.peer, Direction::Asked, class, elements, now)?;
             }
-            tx.spend_table(start.table, start.peer, to_ms(now))?;
+            tx.spend(start.ready, start.peer, to_ms(now))?;
             if let Some(approval) = start.approval {
                 tx.spend_approval(approval, start.peer)?;
             }
             let session: SessionNumber = tx.query_row(
                 "INSERT INTO session (peer, prepared, started_ms, state, sealed)
                  VALUES (?, ?, ?, ?, x'') RETURNING id",
-                params![start.peer, start.table, to_ms(now), COMMITTED],
+                params![start.peer, start.ready.table, to_ms(now), COMMITTED],
                 |row| row.get(0),
             )?;
             let kept = SealedSession {

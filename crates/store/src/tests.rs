@@ -19,12 +19,13 @@ use tempfile::TempDir;
 use super::error::Error;
 use super::lists::ListHeader;
 use super::passphrase::Passphrase;
+use super::prepared::Ready;
 use super::{Cost, Store};
-use admin::{ListChange, PeerEntry, Policy};
+use admin::{ListChange, PeerEntry, PeerNumber, Policy};
 use identity::list::Cells;
 use identity::{HashedIdentity, KeyKind, Person};
 use pairing::NodeKey;
-use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, QuestionSet};
 
 /// A home with a store in it, gone after the test.
 pub(super) struct TestHome(TempDir);
@@ -133,6 +134,31 @@ pub(super) fn try_import(
         }
         Ok(header())
     })
+}
+
+pub(super) fn questions(ceiling: u32) -> QuestionSet {
+    let requested = ByClass {
+        narrow: vec![HashedIdentity::from_bytes([7; 32])],
+        wide: None,
+    };
+    let ceilings = ByClass {
+        narrow: Ceiling::new(ceiling).unwrap(),
+        wide: None,
+    };
+    let mut rng = ChaCha20Rng::from_seed([4; 32]);
+    QuestionSet::prepare(requested, ceilings, &mut rng).unwrap()
+}
+
+/// A table and a set of four, reserved.
+pub(super) fn ready(store: &Store, peer: PeerNumber) -> Ready {
+    let version = store.list(ListKind::Held).unwrap();
+    let version = version.map_or(0, |list| list.version);
+    let ready = Ready {
+        table: store.keep_prepared(peer, version, &prepared(4)).unwrap(),
+        questions: store.keep_questions(peer, &questions(4), None).unwrap(),
+    };
+    store.reserve(ready).unwrap().unwrap();
+    ready
 }
 
 pub(super) fn prepared(ceiling: u32) -> PreparedTable {

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use admin::policy::Budget;
-use admin::{ApprovalNumber, Outcome, PeerEntry, PeerNumber, Policy, TableNumber};
+use admin::{ApprovalNumber, Outcome, PeerEntry, PeerNumber, Policy, QuestionsNumber, TableNumber};
 use identity::{HashedIdentity, KeyKind, Person};
 use jiff::Timestamp;
 use pairing::NodeKey;
-use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, Role};
+use protocol::{ByClass, Ceiling, ListKind, Mediator, PreparedTable, QuestionSet, Role};
 use rand::rngs::SysRng;
 use rand::{RngExt, SeedableRng};
 use rand_core::UnwrapErr;
@@ -25,7 +25,7 @@ use store::audit::{Event, Head};
 use store::budget::Direction;
 use store::lists::ListHeader;
 use store::passphrase::Passphrase;
-use store::prepared::Fit;
+use store::prepared::Ready;
 use store::sessions::{End, Start};
 use store::{Cost, Error, Store};
 
@@ -115,6 +115,7 @@ struct Said {
     begun: Vec<(u32, u32)>,
     imports: usize,
     used: HashSet<i64>,
+    sets: HashSet<i64>,
     approvals: Vec<(i64, bool)>,
     head: Option<Head>,
     heads: usize,
@@ -200,11 +201,11 @@ fn take_down(line: &str, said: &mut Said) {
             said.begun.clear();
             said.imports += 1;
         }
-        "used" => assert!(
-            said.used.insert(number(1)),
-            "table {} was used twice",
-            words[1]
-        ),
+        "used" => {
+            let (table, set) = (number(1), number(2));
+            assert!(said.used.insert(table), "table {table} was used twice");
+            assert!(said.sets.insert(set), "set {set} was used twice");
+        }
         "decided" => said.approvals.push((number(1), words[2] == "true")),
         "head" => {
             said.head = Some(Head::from_line(line.strip_prefix("head ").unwrap()).unwrap());
@@ -242,6 +243,9 @@ fn check(store: &Store, said: &Said, sessions_before: usize) -> usize {
     for table in &said.used {
         assert!(store.is_used(TableNumber::new(*table)).unwrap());
     }
+    for set in &said.sets {
+        assert!(store.are_used(QuestionsNumber::new(*set)).unwrap());
+    }
     for (approval, approved) in &said.approvals {
         let state = store.approval(ApprovalNumber::new(*approval)).unwrap();
         let expected = match approved {
@@ -261,7 +265,7 @@ fn check(store: &Store, said: &Said, sessions_before: usize) -> usize {
         "budget and sessions agree"
     );
     // Nothing that a process before had prepared is there for this one.
-    assert!(store.reserve_prepared(&fit(peer)).unwrap().is_none());
+    assert_eq!(store.unused(peer).unwrap(), (Vec::new(), Vec::new()));
     sessions
 }
 
@@ -330,13 +334,15 @@ fn start(
         .list(ListKind::Held)
         .unwrap()
         .map_or(0, |list| list.version);
-    let kept = store.keep_prepared(&fit(peer), version, &table()).unwrap();
-    let (table, _) = store.reserve_prepared(&fit(peer)).unwrap().unwrap();
-    assert_eq!(kept, table);
+    let ready = Ready {
+        table: store.keep_prepared(peer, version, &table()).unwrap(),
+        questions: store.keep_questions(peer, &questions(), None).unwrap(),
+    };
+    store.reserve(ready).unwrap().unwrap();
     let start = Start {
         peer,
         role: Role::Responder,
-        table,
+        ready,
         answered: ceiling(),
         asked: ceiling(),
         approval,
@@ -345,7 +351,7 @@ fn start(
         asked_at: now(),
     };
     let session = store.start_session(&start, now()).unwrap();
-    say(&format!("used {table}"));
+    say(&format!("used {} {}", ready.table, ready.questions));
     session
 }
 
@@ -396,12 +402,12 @@ fn ceiling() -> ByClass<Ceiling> {
     }
 }
 
-fn fit(peer: PeerNumber) -> Fit {
-    Fit {
-        peer,
-        mediator: Mediator::None,
-        held: ceiling(),
-    }
+fn questions() -> QuestionSet {
+    let requested = ByClass {
+        narrow: vec![HashedIdentity::from_bytes([7; 32])],
+        wide: None,
+    };
+    QuestionSet::prepare(requested, ceiling(), &mut UnwrapErr(SysRng)).unwrap()
 }
 
 fn table() -> PreparedTable {

@@ -6,7 +6,7 @@ use curve25519_dalek::{RistrettoPoint, Scalar};
 use identity::HashedIdentity;
 use pairing::NodeKey;
 use protocol::{
-    ByClass, Ceiling, Ceilings, Mediator, PreparedTable, Role, Session, SettlingPoint,
+    ByClass, Ceiling, Ceilings, Mediator, PreparedTable, QuestionSet, Role, Session, SettlingPoint,
     SettlingWindow, Setup, SideCeilings, Terms,
 };
 use rand_chacha::ChaCha20Rng;
@@ -42,12 +42,14 @@ impl Side {
     }
 
     pub fn start(self, table: PreparedTable, rng: &mut impl CryptoRng) -> Session {
+        let ceilings = self.terms.ceilings;
+        let ceilings = ceilings.map(|_, ceilings| ceilings.of(self.role).requested);
         let setup = Setup {
             role: self.role,
             key: Arc::new(Self::key(self.role)),
             peer: Self::key(self.role.other()).id(),
             terms: self.terms,
-            requested: self.requested,
+            questions: QuestionSet::prepare(self.requested, ceilings, rng).unwrap(),
             table,
         };
         Session::new(setup, rng).unwrap()

@@ -12,7 +12,9 @@ use admin::Policy;
 use identity::{HashedIdentity, Schema};
 use node::{Ended, Journal, Patience, run_session};
 use pairing::NodeKey;
-use protocol::{Outcome, Persist, PreparedTable, Progress, Role, Session, Setup, Standing};
+use protocol::{
+    Outcome, Persist, PreparedTable, Progress, QuestionSet, Role, Session, Setup, Standing,
+};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use transport::{Limits, PinnedTls, connect};
@@ -142,12 +144,15 @@ impl Peer {
             .map(|_, sizes| sizes.of(Role::Initiator).held);
         let table =
             PreparedTable::prepare(lists.clone(), held, terms.mediator, &mut rng, |_| ()).unwrap();
+        let asked = terms
+            .ceilings
+            .map(|_, sizes| sizes.of(Role::Initiator).requested);
         let setup = Setup {
             role: Role::Initiator,
             key: self.key.clone(),
             peer: id,
             terms,
-            requested: lists,
+            questions: QuestionSet::prepare(lists, asked, &mut rng).unwrap(),
             table,
         };
         let session = Session::new(setup, &mut rng).unwrap();

@@ -120,6 +120,7 @@ fn exchange_errors() -> Vec<(protocol::Error, Meaning)> {
             asks(Blame::Own, BadInput),
         ),
         (Error::TableDoesNotFit, asks(Blame::Own, Failed)),
+        (Error::QuestionsDoNotFit, asks(Blame::Own, Failed)),
         (Error::TermsUnusable { what: "" }, asks(Blame::Own, Failed)),
         (Error::OwnPeer, asks(Blame::Own, Failed)),
         (Error::Over, asks(Blame::Own, Failed)),
@@ -254,7 +255,7 @@ fn name(cause: &Cause) -> &'static str {
 fn every_failure_means_one_thing_in_every_standing() {
     let table = table();
     let named: BTreeSet<_> = table.iter().map(|(cause, _)| name(cause)).collect();
-    assert_eq!((named.len(), table.len()), (13, 11 + 27 + 18));
+    assert_eq!((named.len(), table.len()), (13, 11 + 28 + 18));
     for (cause, (blame, exit, [unsigned, alone, mediated, forgotten])) in &table {
         assert_eq!(cause.exit_class(), *exit, "{cause}");
         for recourse in RECOURSES {

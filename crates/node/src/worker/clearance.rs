@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use super::no_session::{NoSession, Note};
+use super::prepare::terms;
 use super::schedule::{Clearance, Event};
-use super::tables::terms;
 use admin::policy::Approval;
 use admin::{ApprovalNumber, Peer};
 use protocol::Role;

@@ -1,5 +1,6 @@
 //! How a session ended, written down: its answers, or why there are none and whose doing that was.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use tokio::time::sleep;
 use super::context::Context;
 use super::no_session::{NoSession, Note};
 use super::outcome::{Findings, SessionRun, Without};
-use super::tables::check_schema;
+use super::prepare::check_schema;
 use crate::asking;
 use crate::disposition::{Next, Recourse};
 use crate::handle::Handle;
 use crate::{Cause, Ended};
 use admin::{Blame, Outcome, Peer, SessionNumber};
+use identity::HashedIdentity;
 use protocol::ListKind;
 use protocol::{self, Standing};
 use store::sessions::End;
@@ -176,12 +178,13 @@ pub(super) fn keep_answers(
     let store = handle.store();
     let policy = &peer.entry.policy;
     let schema = handle.schema();
+    let asked: HashSet<HashedIdentity> = run.asked.iter().copied().collect();
     let answers = asking::answers(
         store,
         peer.number,
         policy,
         schema,
-        (&run.asked, run.wide),
+        (&asked, run.wide),
         &matches.held,
     )?;
     let end = End {

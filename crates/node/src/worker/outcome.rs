@@ -1,8 +1,6 @@
 //! What came of a session: what it found, or why there is nothing. Plain values, which the session and
 //! what ends it hand to each other.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 
 use crate::Cause;
@@ -16,7 +14,8 @@ pub(super) struct SessionRun {
     pub number: SessionNumber,
     /// When the lists were read.
     pub asked_at: Timestamp,
-    pub asked: HashSet<HashedIdentity>,
+    /// Every identity that it asked, padding among them.
+    pub asked: Vec<HashedIdentity>,
     /// Whether the wide class was asked too.
     pub wide: bool,
 }

@@ -16,19 +16,23 @@ use super::outcome::SessionRun;
 use super::reach::mediator_at_hand;
 use super::schedule::Permit;
 use super::setup::{Begun, begin};
+use super::stock::Taken;
 use super::stop::stopped;
 use super::visitors::Visitors;
 use crate::settle::RelayMediatorClient;
 use crate::{Ended, run_mediated_session};
-use admin::{Peer, TableNumber};
+use admin::Peer;
 use protocol::Role;
 use protocol::{Outcome, Session};
+use store::prepared::Ready;
 use transport::Channel;
 
 /// What a session came to, for the schedule.
 pub(super) struct Came {
-    /// When the lists were read of the session that has answers; `None` where nothing is to be said.
+    /// When the session began that has answers; `None` where nothing is to be said.
     pub result: Result<Option<Timestamp>, NoSession>,
+    /// It was committed: what it took is used.
+    pub committed: bool,
     /// The peer opened it and did not begin it.
     pub not_begun: bool,
     /// The peer's own call, for which this one made room.
@@ -42,13 +46,15 @@ pub(super) async fn run(
     peer: &Peer,
     (role, channel): (Role, Channel),
     permit: Permit,
+    taken: Taken,
 ) -> Came {
-    let (mediator, begun) = match set_up(context, peer, role, permit).await {
+    let (mediator, begun) = match set_up(context, peer, role, permit, taken).await {
         Ok(set_up) => set_up,
         Err(reason) => {
             visitors.turn_away(channel);
             return Came {
                 result: Err(reason),
+                committed: false,
                 not_begun: false,
                 yielded: None,
             };
@@ -59,10 +65,12 @@ pub(super) async fn run(
         mut journal,
         asked,
         asked_at,
+        started,
     } = begun;
     let over = (role, channel, session, mediator);
     let (result, yielded) = drive(context, visitors, peer, over, &mut journal).await;
-    let not_begun = journal.session.is_none() && role == Role::Responder;
+    let committed = journal.session.is_some();
+    let not_begun = !committed && role == Role::Responder;
     let cut_off = journal.course.cut_off();
     let result = match journal.session {
         Some(number) => {
@@ -72,17 +80,20 @@ pub(super) async fn run(
                 asked,
                 wide: peer.entry.policy.wide.is_some(),
             };
-            write_down(context, peer, run, result).await
+            let writing = write_down(context, peer, run, result);
+            // That takes as long as the lists are long: whoever comes meanwhile hears so at once.
+            let written = visitors.turn_away_while(writing).await;
+            written.map(|answered| answered.then_some(started))
         }
         None => {
-            // It was not committed: the table serves another session.
-            put_back(context, journal.start.table).await;
+            // It was not committed: what it took serves another session.
+            put_back(context, journal.start.ready).await;
             let reason = result.err().and_then(|ended| never_began(context, &ended));
             reason.map_or(Ok(None), Err)
         }
     };
     let result = match (result, cut_off) {
-        (Ok(Some(asked_at)), _) => Ok(Some(asked_at)),
+        (Ok(Some(started)), _) => Ok(Some(started)),
         // To make room for the peer's own call is no failure.
         (_, Some(_)) if yielded.is_some() => Ok(None),
         (_, Some(why)) => Err(NoSession::because(why)),
@@ -90,21 +101,23 @@ pub(super) async fn run(
     };
     Came {
         result,
+        committed,
         not_begun,
         yielded,
     }
 }
 
-/// Makes ready what a session needs, the cheapest to lose first: the table is taken last.
+/// Makes ready what a session needs, the cheapest to lose first: what is prepared is taken last.
 async fn set_up(
     context: &Context,
     peer: &Peer,
     role: Role,
     permit: Permit,
+    taken: Taken,
 ) -> Result<(Option<RelayMediatorClient>, Begun), NoSession> {
     let mediator = mediator_at_hand(context, peer).await?;
     let entry = peer.clone();
-    let begun = context.blocking(move |handle, _| begin(handle, &entry, role, permit));
+    let begun = context.blocking(move |handle, _| begin(handle, &entry, role, permit, taken));
     Ok((mediator, begun.await?))
 }
 
@@ -161,25 +174,21 @@ async fn cut_off(context: &Context, peer: &Peer, course: Course) {
     }
 }
 
-/// Writes down what came of a session that was committed.
+/// Writes down what came of a session that was committed; whether there are answers.
 async fn write_down(
     context: &Context,
     peer: &Peer,
     run: SessionRun,
     result: Result<Outcome, Ended>,
-) -> Result<Option<Timestamp>, NoSession> {
-    let asked_at = run.asked_at;
+) -> Result<bool, NoSession> {
     match result {
-        Ok(outcome) => {
-            let kept = answered(context, peer, run, outcome).await;
-            kept.map(|()| Some(asked_at))
-        }
+        Ok(outcome) => answered(context, peer, run, outcome).await.map(|()| true),
         Err(failed) => Err(ended(context, peer, run, failed).await),
     }
 }
 
-async fn put_back(context: &Context, table: TableNumber) {
-    let put = context.blocking(move |handle, _| Ok(handle.store().put_back_prepared(table)?));
+async fn put_back(context: &Context, ready: Ready) {
+    let put = context.blocking(move |handle, _| Ok(handle.store().put_back(ready)?));
     if let Err(reason) = put.await {
         tracing::error!(peer = context.peer.number(), trouble = reason.text, "table");
     }

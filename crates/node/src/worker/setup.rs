@@ -1,7 +1,5 @@
-//! What a session begins with: a table, what it asks, and the journal that it keeps. Works in the store, and
-//! blocks.
-
-use std::collections::HashSet;
+//! What a session begins with: a table and a question set that are ready, and the journal that it keeps.
+//! Works in the store, and blocks. What it reads is as long as the ceilings, whatever is in the lists.
 
 use jiff::Timestamp;
 use rand::rngs::SysRng;
@@ -10,55 +8,45 @@ use rand_core::UnwrapErr;
 use super::course::Course;
 use super::journal::StoreJournal;
 use super::no_session::NoSession;
+use super::prepare::terms;
 use super::schedule::Permit;
-use super::tables::{check_schema, fit, terms};
-use crate::asking::{self, Asking};
+use super::stock::Taken;
 use crate::handle::Handle;
 use admin::{Peer, PeerNumber};
 use identity::HashedIdentity;
+use protocol::Role;
 use protocol::{self, Session};
-use protocol::{ListKind, Role};
 use store::sessions::Start;
 
 /// What a session begins with.
 pub(super) struct Begun {
     pub session: Session,
     pub journal: StoreJournal,
-    pub asked: HashSet<HashedIdentity>,
+    /// Every entry of its question set, padding among them.
+    pub asked: Vec<HashedIdentity>,
+    /// When the lists were read that it asks.
     pub asked_at: Timestamp,
+    pub started: Timestamp,
 }
 
-/// Takes a table, gathers what is asked, and sets a session up.
+/// Takes out of the store what is ready, and sets a session up with it.
+///
+/// # Errors
+/// Nothing is taken then.
 pub(super) fn begin(
     handle: Handle,
     peer: &Peer,
     role: Role,
     permit: Permit,
+    taken: Taken,
 ) -> Result<Begun, NoSession> {
-    let (store, now) = (handle.store().clone(), Timestamp::now());
+    let store = handle.store().clone();
     let policy = &peer.entry.policy;
     let terms = terms(&handle, peer, role)?;
-    check_schema(&handle, ListKind::Requested)?;
-    let Asking {
-        identities,
-        at,
-        left_out,
-    } = asking::gather(&store, peer.number, policy, now)?;
-    if left_out > 0 {
-        tracing::warn!(
-            peer = peer.number.number(),
-            left_out,
-            "queries that the ceiling has no room for wait"
-        );
-    }
-    let fit = fit(&handle, peer)?;
-    let (table, prepared) = store
-        .reserve_prepared(&fit)?
-        .ok_or_else(|| NoSession::because("no table is ready yet"))?;
     let start = Start {
         peer: peer.number,
         role,
-        table,
+        ready: taken.ready,
         answered: terms
             .ceilings
             .map(|_, ceilings| ceilings.of(role.other()).requested),
@@ -68,19 +56,19 @@ pub(super) fn begin(
         approval: permit.into_approval(),
         mediator: policy.mediator.clone(),
         policy: policy.clone(),
-        asked_at: at,
+        asked_at: taken.read,
     };
-    let asked = identities
-        .iter()
-        .flat_map(|(_, list)| list.iter().copied())
-        .collect();
+    let (table, questions) = store
+        .reserve(taken.ready)?
+        .ok_or_else(|| NoSession::because("no table is ready yet"))?;
+    let asked = questions.entries().copied().collect();
     let setup = protocol::Setup {
         role,
         key: store.key().clone(),
         peer: peer.entry.id,
         terms,
-        requested: identities,
-        table: prepared,
+        questions,
+        table,
     };
     match Session::new(setup, &mut UnwrapErr(SysRng)) {
         Ok(session) => Ok(Begun {
@@ -92,10 +80,11 @@ pub(super) fn begin(
                 course: Course::new(),
             },
             asked,
-            asked_at: at,
+            asked_at: taken.read,
+            started: Timestamp::now(),
         }),
         Err(error) => {
-            store.put_back_prepared(table)?;
+            store.put_back(taken.ready)?;
             Err(error.into())
         }
     }

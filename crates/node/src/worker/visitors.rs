@@ -50,6 +50,18 @@ impl Visitors {
         });
     }
 
+    /// Turns away whoever comes while `work` goes on, which is never cut off.
+    pub(super) async fn turn_away_while<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                Some(channel) = self.incoming.recv() => self.turn_away(channel),
+            }
+        }
+    }
+
     /// Turns away whoever comes while `work` goes on; `None` if the node is told to stop before its end.
     pub(super) async fn turn_away_during<T>(
         &mut self,

@@ -70,12 +70,14 @@ impl Legs {
                     table_digest: committed.table_digest,
                     table_ceiling: ceilings.of(role.other()).held,
                 });
-        let requesters = prepared
-            .requests
-            .zip(promised)
-            .map(|class, (request, promised)| {
-                Requester::new(leg(role.other(), class), request, promised)
-            });
+        let requesters =
+            prepared
+                .questions
+                .classes
+                .zip(promised)
+                .map(|class, (questions, promised)| {
+                    Requester::new(leg(role.other(), class), questions, promised)
+                });
         let PreparedTable {
             release: secret,
             classes,
@@ -121,7 +123,7 @@ impl Legs {
         rng: &mut impl CryptoRng,
     ) -> Result<Next, Error> {
         loop {
-            if let Some(chunk) = self.ask(rng) {
+            if let Some(chunk) = self.ask() {
                 return Ok(Next::Send(chunk));
             }
             if self.complete() {
@@ -226,7 +228,7 @@ impl Legs {
         })
     }
 
-    fn ask(&mut self, rng: &mut impl CryptoRng) -> Option<Message> {
+    fn ask(&mut self) -> Option<Message> {
         let in_flight: usize = self
             .requesters
             .iter()
@@ -237,7 +239,7 @@ impl Legs {
         }
         self.requesters
             .values_mut()
-            .find_map(|requester| requester.ask(rng))
+            .find_map(|requester| requester.ask())
             .map(Message::Blinded)
     }
 

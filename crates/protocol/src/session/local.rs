@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use element::ByClass;
 use pairing::{NodeId, NodeKey};
 
 use crate::commitment::{Commitment, Committer};
-use crate::requester::Request;
+use crate::questions::QuestionSet;
 use crate::role::Role;
 use crate::session_id::SessionId;
 use crate::table::PreparedTable;
@@ -23,7 +22,7 @@ pub(super) struct LocalSide {
 
 /// The lists of this side, ready to be asked and to answer.
 pub(super) struct Prepared {
-    pub(super) requests: ByClass<Request>,
+    pub(super) questions: QuestionSet,
     pub(super) table: PreparedTable,
 }
 

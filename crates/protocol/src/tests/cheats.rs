@@ -430,12 +430,16 @@ fn a_commitment_of_another_session_or_altered_anywhere_is_caught() {
     let (initiator, responder) = small(&terms);
     let initiator = {
         let table = initiator.prepare();
+        let ceilings = initiator.terms.ceilings;
+        let ceilings = ceilings.map(|_, ceilings| ceilings.of(Role::Initiator).requested);
+        let questions =
+            QuestionSet::prepare(initiator.requested.clone(), ceilings, &mut rng(999)).unwrap();
         let setup = Setup {
             role: Role::Initiator,
             key: Side::key(Role::Initiator),
             peer: Side::key(Role::Responder).id(),
             terms: initiator.terms.clone(),
-            requested: initiator.requested.clone(),
+            questions,
             table,
         };
         Session::new(setup, &mut rng(999)).unwrap()

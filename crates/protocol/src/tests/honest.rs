@@ -394,12 +394,14 @@ fn a_table_for_other_terms_a_text_too_long_and_oneself_as_peer_are_refused_at_on
     let (side, _) = small(&terms(64));
     let key = Side::key(Role::Initiator);
     let table = side.prepare();
+    let ceilings = side.terms.ceilings.map(|_, c| c.of(side.role).requested);
+    let questions = QuestionSet::prepare(side.requested, ceilings, &mut rng(1)).unwrap();
     let setup = Setup {
         role: side.role,
         peer: key.id(),
         key,
         terms: side.terms,
-        requested: side.requested,
+        questions,
         table,
     };
     assert_eq!(Session::new(setup, &mut rng(1)).err(), Some(Error::OwnPeer));

@@ -6,7 +6,6 @@
 use super::*;
 use crate::answers::Answers;
 use crate::audit::Event;
-use crate::prepared::Fit;
 use crate::sessions::{End, Start};
 use admin::{ClientNumber, ClientRole, Credential, Outcome, PeerNumber};
 
@@ -154,25 +153,21 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         narrow: Ceiling::new(4).unwrap(),
         wide: None,
     };
-    let mediator = Mediator::None;
-    let fit = Fit {
-        peer,
-        mediator,
-        held,
-    };
     let version = || store.list(ListKind::Held).unwrap().unwrap().version;
-    let table = prepared(4);
-    let reserve = || loop {
-        if let Some((number, _)) = store.reserve_prepared(&fit)? {
-            return Ok::<_, Error>(number);
-        }
-        store.keep_prepared(&fit, version(), &table)?;
+    let (table, set) = (prepared(4), questions(4));
+    let reserve = || {
+        let table = store.keep_prepared(peer, version(), &table)?;
+        let ready = Ready {
+            table,
+            questions: store.keep_questions(peer, &set, None)?,
+        };
+        Ok::<_, Error>(store.reserve(ready)?.map(|_| ready))
     };
     let policy = store.peer(peer).unwrap().entry.policy;
-    let start = |table| Start {
+    let start = |ready| Start {
         peer,
         role: protocol::Role::Initiator,
-        table,
+        ready,
         answered: held,
         asked: held,
         approval: None,
@@ -180,14 +175,21 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         policy: policy.clone(),
         asked_at: now(),
     };
-    fails_cleanly("prepared", store, |_| reserve().map(drop));
+    fails_cleanly("prepared", store, |_| {
+        let reserved = reserve();
+        // What was kept before the disk was full must not fill the stock.
+        if reserved.is_err() {
+            store.discard_unused_but(peer, &[], &[])?;
+        }
+        reserved.map(drop)
+    });
     let (state, receipt, _) = super::whole_sessions::played(prepared(4));
     let query = store.submit(clerk, &[person(1, 0)], now()).unwrap();
 
-    let mut reserved: Vec<_> = (0..600).map(|_| reserve().unwrap()).collect();
+    let mut reserved: Vec<_> = (0..600).map(|_| reserve().unwrap().unwrap()).collect();
     fails_cleanly("session", store, |_| {
-        let table = *reserved.last().unwrap();
-        store.start_session(&start(table), now())?;
+        let ready = *reserved.last().unwrap();
+        store.start_session(&start(ready), now())?;
         reserved.pop();
         Ok(())
     });

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::answers::{Answers, MatchedRecord};
-use crate::prepared::Fit;
 use crate::sessions::{End, Start};
 use admin::{ClientRole, Credential, Outcome};
 use identity::Answer;
@@ -36,18 +35,18 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
         narrow: Ceiling::new(4).unwrap(),
         wide: None,
     };
-    let mediator = Mediator::None;
-    let fit = Fit {
-        peer,
-        mediator,
-        held,
-    };
     let version = store.list(ListKind::Held).unwrap().unwrap().version;
-    for _ in 0..2 {
-        store.keep_prepared(&fit, version, &prepared(4)).unwrap();
-    }
-    let (number, table) = store.reserve_prepared(&fit).unwrap().unwrap();
+    store.keep_prepared(peer, version, &prepared(4)).unwrap();
+    store.keep_questions(peer, &questions(4), None).unwrap();
+    let ready = ready(&store, peer);
+    let table = prepared(4);
     let mut secrets = Vec::new();
+    questions(4)
+        .encode(|part| {
+            secrets.extend(part.chunks_exact(32).map(<[u8]>::to_vec));
+            Ok::<(), ()>(())
+        })
+        .unwrap();
     table
         .encode(|part| {
             if part.len() >= 32 {
@@ -59,7 +58,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
     let start = Start {
         peer,
         role: protocol::Role::Initiator,
-        table: number,
+        ready,
         answered: held,
         asked: held,
         approval: None,

@@ -3,13 +3,13 @@
 use super::*;
 use crate::answers::{Answers, MatchedRecord};
 use crate::budget::Direction;
-use crate::prepared::Fit;
 use crate::sessions::{End, Start};
 use admin::policy::Budget;
 use admin::{Blame, ClientRole, Credential, Outcome, PeerNumber, SessionNumber, Stage};
 use identity::Answer;
 use protocol::{
-    Ceilings, Persist, Receipt, Role, Session, SettlingWindow, Setup, SignedState, Step, Terms,
+    Ceilings, Persist, QuestionSet, Receipt, Role, Session, SettlingWindow, Setup, SignedState,
+    Step, Terms,
 };
 
 const ELEMENTS: u32 = 4;
@@ -44,15 +44,16 @@ pub(super) fn played(table: PreparedTable) -> (Arc<SignedState>, Receipt, Vec<Ha
     let other =
         PreparedTable::prepare(held, four(), Mediator::None, &mut other_rng, |_| ()).unwrap();
     let mut side = |role: Role, own: usize, table| {
+        let requested = ByClass {
+            narrow: vec![HashedIdentity::from_bytes([7; 32])],
+            wide: None,
+        };
         let setup = Setup {
             role,
             key: Arc::clone(&keys[own]),
             peer: keys[1 - own].id(),
             terms: terms(),
-            requested: ByClass {
-                narrow: vec![HashedIdentity::from_bytes([7; 32])],
-                wide: None,
-            },
+            questions: QuestionSet::prepare(requested, four(), &mut rng).unwrap(),
             table,
         };
         Session::new(setup, &mut rng).unwrap()
@@ -89,7 +90,7 @@ pub(super) fn played(table: PreparedTable) -> (Arc<SignedState>, Receipt, Vec<Ha
 struct Ready {
     place: TestHome,
     store: Store,
-    fit: Fit,
+    peer: PeerNumber,
 }
 
 impl Ready {
@@ -102,26 +103,19 @@ impl Ready {
             sessions: 48,
         };
         let peer = store.add_peer(&entry, now()).unwrap();
-        let fit = Fit {
-            peer,
-            mediator: Mediator::None,
-            held: four(),
-        };
-        Self { place, store, fit }
+        Self { place, store, peer }
     }
 
     fn peer(&self) -> PeerNumber {
-        self.fit.peer
+        self.peer
     }
 
     fn start(&self) -> Result<(SessionNumber, PreparedTable), Error> {
-        let table = prepared(ELEMENTS);
-        self.store.keep_prepared(&self.fit, 0, &table)?;
-        let (number, table) = self.store.reserve_prepared(&self.fit)?.unwrap();
+        let ready = super::ready(&self.store, self.peer);
         let start = Start {
             peer: self.peer(),
             role: Role::Initiator,
-            table: number,
+            ready,
             answered: four(),
             asked: four(),
             approval: None,
@@ -130,8 +124,8 @@ impl Ready {
             asked_at: now(),
         };
         let session = self.store.start_session(&start, now());
-        self.store.put_back_prepared(number)?;
-        Ok((session?, table))
+        self.store.put_back(ready)?;
+        Ok((session?, prepared(ELEMENTS)))
     }
 
     fn sign(&self, session: SessionNumber, state: &Arc<SignedState>) -> Result<(), Error> {
@@ -160,7 +154,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     assert!(ready.store.signed_state(session).unwrap().is_none());
     ready.sign(session, &state).unwrap();
     assert!(ready.sign(session, &state).is_err());
-    let Ready { place, store, fit } = ready;
+    let Ready { place, store, peer } = ready;
     drop(store);
 
     // After a crash, the peer's release opens what was kept.
@@ -219,9 +213,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     ));
     assert_eq!(store.standing_answers().unwrap()[0].answers, nothing);
     assert!(store.receipt(session).unwrap().unwrap() == receipt);
-    let left = store
-        .budget_left(fit.peer, Direction::Asked, now())
-        .unwrap();
+    let left = store.budget_left(peer, Direction::Asked, now()).unwrap();
     assert_eq!(left.narrow.elements, 4);
     assert!(store.verify_audit(None).unwrap().is_ok());
 }
@@ -237,7 +229,7 @@ fn the_budget_bounds_sessions_and_a_refused_one_spends_nothing() {
         assert!(matches!(ready.start(), Err(Error::OverBudget(over)) if over.elements_left == 0));
     }
     assert_eq!(ready.store.sessions(9).unwrap().len(), 2);
-    assert_eq!(ready.store.prepared_count(&ready.fit).unwrap(), 5);
+    assert_eq!(ready.store.unused(ready.peer).unwrap().0.len(), 5);
 }
 
 /// The other peer's sessions, those that run, and those that came to nothing do not count.
@@ -248,12 +240,11 @@ fn the_last_session_that_a_peer_answered_is_found_for_that_peer_alone() {
     let other = store.add_peer(&peer_entry(2), now()).unwrap();
     let at = |second: i64| Timestamp::from_second(now().as_second() + second).unwrap();
     let run = |second, ended: Option<Outcome>| {
-        let (table, _) = store.reserve_prepared(&ready.fit).unwrap().unwrap();
         let policy = store.peer(ready.peer()).unwrap().entry.policy;
         let start = Start {
             peer: ready.peer(),
             role: Role::Initiator,
-            table,
+            ready: super::ready(store, ready.peer),
             answered: four(),
             asked: four(),
             approval: None,
@@ -275,11 +266,6 @@ fn the_last_session_that_a_peer_answered_is_found_for_that_peer_alone() {
     let mut entry = store.peer(ready.peer()).unwrap().entry;
     entry.policy.narrow.budget.elements = 1000;
     store.change_peer(ready.peer(), &entry, now()).unwrap();
-    for _ in 0..5 {
-        store
-            .keep_prepared(&ready.fit, 0, &prepared(ELEMENTS))
-            .unwrap();
-    }
     let last = || store.last_answered(ready.peer()).unwrap();
     assert_eq!(last(), None);
     run(0, Some(Outcome::CutOff));
@@ -337,14 +323,11 @@ fn an_approval_is_used_up_by_one_session() {
     let store = &ready.store;
     let approval = store.ask_approval(ready.peer(), now()).unwrap();
     let start = || {
-        store
-            .keep_prepared(&ready.fit, 0, &prepared(ELEMENTS))
-            .unwrap();
-        let (table, _) = store.reserve_prepared(&ready.fit).unwrap().unwrap();
+        let taken = super::ready(store, ready.peer);
         let start = Start {
             peer: ready.peer(),
             role: Role::Responder,
-            table,
+            ready: taken,
             answered: four(),
             asked: four(),
             approval: Some(approval),
@@ -353,7 +336,7 @@ fn an_approval_is_used_up_by_one_session() {
             asked_at: now(),
         };
         let started = store.start_session(&start, now());
-        store.put_back_prepared(table).unwrap();
+        store.put_back(taken).unwrap();
         started
     };
     assert!(
