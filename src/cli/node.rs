@@ -122,7 +122,7 @@ fn say(config: &Config, home: &Path) -> Result<Exit, Failure> {
          health, metrics:   {}\n\
          with sizes:        {}\n\
          matching schema:   {}\n\
-         prepared tables:   {} for each peer",
+         prepared sessions: {} for each peer; changes serve every {} s",
         or(
             &config.listen,
             "no address; this node calls, or meets peers at a relay"
@@ -135,6 +135,7 @@ fn say(config: &Config, home: &Path) -> Result<Exit, Failure> {
             .map_or("none".into(), |(path, _)| path.display().to_string()),
         config.schema,
         config.prepared_tables,
+        config.tick_seconds,
     ))?;
     Ok(Exit::Clean)
 }

@@ -21,7 +21,7 @@ use pairing::NodeKey;
 use transport::{Limits, PinnedTls, connect};
 
 /// Tries again at once.
-const QUICK: &str = "retry_seconds = 1\nretry_seconds_max = 1\n";
+const QUICK: &str = "retry_seconds = 1\nretry_seconds_max = 1\ntick_seconds = 1\n";
 
 /// An address of this machine that nobody has now.
 fn free_address() -> SocketAddr {
