@@ -38,6 +38,8 @@ fn counts(store: &Store) -> Vec<i64> {
         "query",
         "prepared",
         "prepared_chunk",
+        "questions",
+        "questions_chunk",
         "approval",
         "budget_use",
         "session",
@@ -175,14 +177,14 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         policy: policy.clone(),
         asked_at: now(),
     };
+    let (large_table, large_set) = (prepared(256), questions(256));
     fails_cleanly("prepared", store, |_| {
-        let reserved = reserve();
-        // What was kept before the disk was full must not fill the stock.
-        if reserved.is_err() {
-            store.discard_unused_but(peer, &[], &[])?;
-        }
-        reserved.map(drop)
+        store.keep_prepared(peer, version(), &large_table).map(drop)
     });
+    fails_cleanly("questions", store, |_| {
+        store.keep_questions(peer, &large_set, None).map(drop)
+    });
+    store.discard_unused_but(peer, &[], &[]).unwrap();
     let (state, receipt, _) = super::whole_sessions::played(prepared(4));
     let query = store.submit(clerk, &[person(1, 0)], now()).unwrap();
 
@@ -193,8 +195,11 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         reserved.pop();
         Ok(())
     });
+    // As many as the steps below end before the disk is full.
+    for ready in reserved.drain(..300) {
+        store.start_session(&start(ready), now()).unwrap();
+    }
     let mut started: Vec<_> = store.sessions(600).unwrap();
-    assert!(started.len() > 20);
     fails_cleanly("signed", store, |_| {
         let number = started.last().unwrap().number;
         store.keep_signed(number, &state, &policy, now())?;
