@@ -30,6 +30,7 @@ pub(super) fn gather(store: &Store, peer: PeerNumber, policy: &Policy) -> Result
     let mut identities = store.elements(ListKind::Requested, wide)?.identities;
     let mut left_out = 0;
     for query in store.queries_to_ask(peer)? {
+        let query = query?;
         let keys = keys_of(&query.people, wide);
         let fits = policy.classes().iter().all(|(class, set)| {
             let own = |lists: &ByClass<Vec<HashedIdentity>>| lists.get(class).map_or(0, Vec::len);
@@ -96,6 +97,7 @@ pub(super) fn answers(
         all.push((None, standing));
     }
     for query in store.queries_to_ask(peer)? {
+        let query = query?;
         if !query.people.iter().all(|person| grading.was_asked(person)) {
             continue;
         }

@@ -20,7 +20,12 @@ use protocol::ListKind;
 pub const QUERY_PEOPLE_MAX: usize = 1000;
 /// Queries of one client that are open at once, at most.
 pub const OPEN_QUERIES_MAX: i64 = 1000;
+/// Bytes of those, sealed: each session reads them. Some 40,000 people with five cells.
+pub const OPEN_QUERIES_BYTES_MAX: i64 = 16 << 20;
 
+/// Of open queries those without an answer of a peer.
+const UNANSWERED: &str = "state = 1 AND NOT EXISTS (
+     SELECT 1 FROM answer WHERE answer.query = query.id AND answer.peer = ?)";
 const OPEN: i64 = 1;
 const WITHDRAWN: i64 = 2;
 
@@ -90,7 +95,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuch`] client, [`Error::TooLong`].
+    /// [`Error::NoSuch`] client; [`Error::TooLong`], also where it would be with the client's other open queries.
     pub fn submit(
         &self,
         client: ClientNumber,
@@ -115,15 +120,22 @@ impl Store {
         let text = encode(header, people)?;
         self.write(|tx| {
             tx.client(client)?;
-            let open: i64 = tx.query_row(
-                "SELECT count(*) FROM query WHERE client = ? AND state = ?",
+            let (open, bytes): (i64, i64) = tx.query_row(
+                "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM query
+                 WHERE client = ? AND state = ?",
                 params![client, OPEN],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
             if open >= OPEN_QUERIES_MAX {
                 return Err(Error::TooLong {
                     what: "the list of your open queries",
                     max: OPEN_QUERIES_MAX as usize,
+                });
+            }
+            if bytes + text.len() as i64 > OPEN_QUERIES_BYTES_MAX {
+                return Err(Error::TooLong {
+                    what: "all your open queries together, in bytes,",
+                    max: OPEN_QUERIES_BYTES_MAX as usize,
                 });
             }
             let query: QueryNumber = tx.query_row(
@@ -183,28 +195,18 @@ impl Store {
     }
 
     /// The open queries that `peer` has not answered yet, the oldest first: what the next session with
-    /// it asks beside the standing list.
+    /// it asks beside the standing list. One is read at a time, in a turn of its own.
     ///
     /// # Errors
     ///
-    /// [`Error::Altered`] and those of the database.
-    pub fn queries_to_ask(&self, peer: PeerNumber) -> Result<Vec<Query>, Error> {
-        self.read(|tx| {
-            let mut infos = tx.query_infos("state = ?", OPEN)?;
-            infos.reverse();
-            let mut unanswered = Vec::new();
-            for info in infos {
-                let answered: bool = tx
-                    .prepare_cached(
-                        "SELECT EXISTS (SELECT 1 FROM answer WHERE query = ? AND peer = ?)",
-                    )?
-                    .query_row(params![info.number, peer], |row| row.get(0))?;
-                if !answered {
-                    unanswered.push(tx.with_people(info)?);
-                }
-            }
-            Ok(unanswered)
-        })
+    /// Those of the database; of each query also [`Error::Altered`].
+    pub fn queries_to_ask(
+        &self,
+        peer: PeerNumber,
+    ) -> Result<impl Iterator<Item = Result<Query, Error>>, Error> {
+        let unanswered = self.read(|tx| tx.query_infos(UNANSWERED, peer.number()))?;
+        let oldest_first = unanswered.into_iter().rev();
+        Ok(oldest_first.map(|info| self.read(|tx| tx.with_people(info))))
     }
 
     /// A client's queries, the newest first.
@@ -387,6 +389,36 @@ mod tests {
             store.submit(one, &many, now()),
             Err(Error::TooLong { .. })
         ));
+    }
+
+    #[test]
+    fn open_queries_of_one_client_are_bounded_by_their_bytes_and_others_are_not_held_up() {
+        let home = TestHome::new();
+        let store = home.create();
+        let enrol = |user| {
+            let credential = Credential::User(user);
+            store
+                .enrol("clerk", ClientRole::Clerk, credential, now())
+                .unwrap()
+        };
+        let (one, two) = (enrol(1), enrol(2));
+        let large = Person {
+            columns: Some(Cells::new(["x".repeat(1_000_000).as_str()])),
+            ..person(1, 0)
+        };
+        let submit = |client| store.submit(client, std::slice::from_ref(&large), now());
+        let mut numbers = Vec::new();
+        let refused = loop {
+            match submit(one) {
+                Ok(number) => numbers.push(number),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, Error::TooLong { max, .. } if max == 16 << 20));
+        assert_eq!(numbers.len(), 16);
+        submit(two).unwrap();
+        store.withdraw_query(numbers[0], one, now()).unwrap();
+        submit(one).unwrap();
     }
 
     #[test]

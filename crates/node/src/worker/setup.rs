@@ -99,7 +99,8 @@ pub(super) fn left_by_the_last(
     let store = handle.store();
     let policy = store.peer(peer)?.entry.policy;
     let last = store.last_answered(peer)?.map(|info| info.started);
-    let wanted =
-        policy.on_demand && policy.schedule_s.is_none() && !store.queries_to_ask(peer)?.is_empty();
+    let wanted = policy.on_demand
+        && policy.schedule_s.is_none()
+        && store.queries_to_ask(peer)?.next().is_some();
     Ok((last, wanted))
 }
