@@ -62,7 +62,7 @@ pub fn cause_failure(cause: &Cause) -> Failure {
                 exit: cause.exit_class().into(),
             };
         }
-        Cause::Stalled { .. } | Cause::ReleaseLate { .. } => {
+        Cause::Stalled { .. } | Cause::TooSlow { .. } | Cause::ReleaseLate { .. } => {
             "is their program still running, and the line still up? Then run the match again on both sides"
         }
         Cause::NoMediator => "give --mediator, the same on both sides",

@@ -15,6 +15,10 @@ use protocol::{
 };
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 use transport::{
     self, Channel, Direction, Limits, Listener, MessageKind, PinnedTls, Traffic, connect,
 };
@@ -93,6 +97,13 @@ fn session(
 
 /// An open channel between the two: the initiator's end, the responder's end.
 async fn channels() -> (Channel, Channel) {
+    channels_by(|address| async move { address }).await
+}
+
+/// The same, where the initiator connects to what `way` makes of the responder's address.
+async fn channels_by<F: Future<Output = String>>(
+    way: impl FnOnce(String) -> F,
+) -> (Channel, Channel) {
     let tls = |role: Role| {
         PinnedTls::new(
             &seed(role),
@@ -102,7 +113,7 @@ async fn channels() -> (Channel, Channel) {
     };
     let (tls_i, tls_r) = (tls(Role::Initiator), tls(Role::Responder));
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.address().to_string();
+    let address = way(listener.address().to_string()).await;
     let accepting = tokio::spawn(async move {
         listener
             .accept(&tls_r, &Limits::default(), |_, _| ())
@@ -209,6 +220,50 @@ async fn a_peer_that_falls_silent_is_given_up_and_told_so() {
         ended.cause
     );
     assert_eq!(ended.standing, Standing::Unsigned);
+}
+
+/// Leads to `address`, 256 bytes at a time with a rest after each, in each direction by itself.
+async fn dripping(address: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let (near, _) = listener.accept().await.unwrap();
+        let far = TcpStream::connect(address).await.unwrap();
+        let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+        let drip = |mut from: OwnedReadHalf, mut to: OwnedWriteHalf| async move {
+            let mut buffer = [0; 256];
+            while let Ok(read @ 1..) = from.read(&mut buffer).await {
+                to.write_all(&buffer[..read]).await?;
+                sleep(Duration::from_millis(10)).await;
+            }
+            to.shutdown().await
+        };
+        let _ = tokio::join!(drip(near_in, far_out), drip(far_in, near_out));
+    });
+    here
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_keeps_an_unsigned_session_alive_with_a_trickle_is_given_up() {
+    let (peer, channel) = channels_by(dripping).await;
+    let patience = Patience {
+        stall: Duration::from_millis(200),
+        slowest: u64::MAX,
+        ..Patience::default()
+    };
+    // More than a megabyte, for which the line takes a minute; something moves all that time.
+    let own = session(Role::Responder, 8192, 0..5, 0..5);
+    let theirs = session(Role::Initiator, 8192, 0..5, 0..5);
+    let running = tokio::spawn(run(own, channel, patience));
+    let other = tokio::spawn(run(theirs, peer, Patience::default()));
+    let ended = running.await.unwrap().unwrap_err();
+    assert!(
+        matches!(ended.cause, Cause::TooSlow { seconds: 2 }),
+        "{:?}",
+        ended.cause
+    );
+    assert_eq!(ended.standing, Standing::Unsigned);
+    assert!(other.await.unwrap().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

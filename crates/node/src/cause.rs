@@ -13,6 +13,11 @@ pub enum Cause {
     Channel(#[from] transport::Error),
     #[error("the peer made no progress for {seconds} s")]
     Stalled { seconds: u64 },
+    /// Something moved all the time, and so little that the session may have been kept open on purpose.
+    #[error(
+        "the session took longer than {seconds} s, in which a slow line carries one of its size"
+    )]
+    TooSlow { seconds: u64 },
     #[error("stopped here")]
     Cancelled,
     /// The session needs a mediator's clock, and this node has none to ask.

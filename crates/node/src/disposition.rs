@@ -125,7 +125,7 @@ impl Cause {
                 let (blame, exit) = sorted_channel(error);
                 (blame, exit, Course::Asks)
             }
-            Self::Stalled { .. } | Self::ReleaseLate { .. } => {
+            Self::Stalled { .. } | Self::TooSlow { .. } | Self::ReleaseLate { .. } => {
                 (Blame::Channel, Unreachable, Course::Asks)
             }
             Self::Cancelled => (Blame::Own, Stopped, Course::Waits),

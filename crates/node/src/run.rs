@@ -86,7 +86,12 @@ pub async fn run_mediated_session(
     };
     // Whatever stopped it, what has already come may be enough for answers.
     let ended = match ended {
-        Err(cause @ (Cause::Channel(_) | Cause::Stalled { .. } | Cause::Cancelled)) => {
+        Err(
+            cause @ (Cause::Channel(_)
+            | Cause::Stalled { .. }
+            | Cause::TooSlow { .. }
+            | Cause::Cancelled),
+        ) => {
             let WoundUp { persist, ended } = block_in_place(|| session.wind_up(rng));
             let kept = block_in_place(|| persist.into_iter().try_for_each(|it| journal.keep(it)));
             if let Err(error) = kept {
@@ -147,7 +152,7 @@ async fn drive(
     journal: &mut impl Journal,
     mediator: Option<&impl MediatorClient>,
 ) -> Result<Outcome, Cause> {
-    let liveness = Liveness::new(channel, patience.stall);
+    let liveness = Liveness::new(channel, patience, session.bytes());
     loop {
         // A peer that is always ahead leaves nothing to wait for; who cancels is heard between any two steps.
         yield_now().await;
@@ -159,7 +164,7 @@ async fn drive(
                 // side can block the other.
                 let mut message = Some(message);
                 while let Some(waiting) = message.take() {
-                    match liveness.ready(channel, true).await? {
+                    match liveness.ready(channel, true, session.standing()).await? {
                         Readiness::CanSend(permit) => permit.send(waiting)?,
                         Readiness::Received(received) => {
                             session.receive(received)?;
@@ -170,7 +175,7 @@ async fn drive(
                 }
             }
             Step::Wait => {
-                let ready = liveness.ready(channel, false);
+                let ready = liveness.ready(channel, false, session.standing());
                 let readiness = match (session.signed(), mediator) {
                     (Some(state), Some(mediator)) => {
                         let state = Arc::clone(state);
@@ -232,27 +237,39 @@ async fn mediator_time(
 /// Judges by what moves whether the peer is still at it.
 struct Liveness {
     stall: Duration,
+    /// How long the session may be without a signature, and until when that is.
+    unsigned: Duration,
+    signed_by: Instant,
     traffic: std::sync::Arc<transport::Traffic>,
 }
 
 impl Liveness {
-    fn new(channel: &Channel, stall: Duration) -> Self {
+    fn new(channel: &Channel, patience: &Patience, bytes: u64) -> Self {
+        let unsigned = patience.unsigned(bytes);
         Self {
-            stall,
+            stall: patience.stall,
+            unsigned,
+            signed_by: Instant::now() + unsigned,
             traffic: channel.traffic(),
         }
     }
 
-    /// What the channel can do next, unless nothing moves for too long.
+    /// What the channel can do next, unless nothing moves for too long, or too little for a session of this size.
     async fn ready<'a>(
         &self,
         channel: &'a mut Channel,
         sending: bool,
+        standing: Standing,
     ) -> Result<Readiness<'a>, Cause> {
         let mut before = self.bytes();
         let ready = channel.ready(sending);
         tokio::pin!(ready);
         loop {
+            // What is signed has other bounds: the release's, and the mediator's.
+            if standing == Standing::Unsigned && Instant::now() >= self.signed_by {
+                let seconds = self.unsigned.as_secs();
+                return Err(Cause::TooSlow { seconds });
+            }
             match timeout(self.stall, &mut ready).await {
                 Ok(readiness) => return Ok(readiness?),
                 Err(_) => {
@@ -279,7 +296,7 @@ async fn take_leave(mut channel: Channel, cause: &Cause, patience: &Patience) {
         Cause::Exchange(error) => error.abort_reason(),
         Cause::Channel(transport::Error::Misbehaved(_)) => Some(AbortReason::Misbehaved),
         Cause::Channel(_) => return,
-        Cause::Stalled { .. } => Some(AbortReason::Stalled),
+        Cause::Stalled { .. } | Cause::TooSlow { .. } => Some(AbortReason::Stalled),
         Cause::Cancelled => Some(AbortReason::Cancelled),
         Cause::ReleaseLate { .. } => Some(AbortReason::Stalled),
         Cause::NoMediator

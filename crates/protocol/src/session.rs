@@ -193,6 +193,11 @@ impl Session {
         self.out.receipt.as_ref()
     }
 
+    /// Bytes that both sides send in the whole session, about; they follow from the ceilings alone.
+    pub fn bytes(&self) -> u64 {
+        self.own.terms.bytes()
+    }
+
     /// How far both legs have come.
     pub fn progress(&self) -> Progress {
         self.progress

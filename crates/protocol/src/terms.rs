@@ -4,8 +4,9 @@
 //! configuration, never from what is in a list. `docs/protocol.md` §5.1.
 
 use element::{ByClass, ListKind};
+use oprf::{ELEMENT_BYTES, Tag};
 
-use crate::ceiling::Ceilings;
+use crate::ceiling::{Ceilings, SideCeilings};
 use crate::difference::Difference;
 use crate::error::Error;
 use crate::limits::{REFERENCE_BYTES_MAX, SCHEMA_NAME_BYTES_MAX, SETTLING_WINDOW_SECONDS};
@@ -56,6 +57,17 @@ impl SettlingWindow {
 }
 
 impl Terms {
+    /// Bytes of elements and tags in a session under these terms, both directions together: all of it but some
+    /// hundreds a chunk.
+    pub fn bytes(&self) -> u64 {
+        let side = |side: &SideCeilings| {
+            // Each element is sent blinded and comes back evaluated.
+            2 * ELEMENT_BYTES * side.requested.elements() + Tag::BYTES * side.held.elements()
+        };
+        let both = |of: &Ceilings| side(&of.initiator) + side(&of.responder);
+        self.ceilings.iter().map(|(_, of)| both(of) as u64).sum()
+    }
+
     /// Checks that the texts fit an offer.
     ///
     /// # Errors

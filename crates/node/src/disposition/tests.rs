@@ -44,6 +44,10 @@ fn table() -> Vec<(Cause, Meaning)> {
             asks(Blame::Channel, Unreachable),
         ),
         (
+            Cause::TooSlow { seconds: 600 },
+            asks(Blame::Channel, Unreachable),
+        ),
+        (
             Cause::ReleaseLate { seconds: 60 },
             asks(Blame::Channel, Unreachable),
         ),
@@ -238,6 +242,7 @@ fn name(cause: &Cause) -> &'static str {
         Cause::Exchange(_) => "exchange",
         Cause::Channel(_) => "channel",
         Cause::Stalled { .. } => "stalled",
+        Cause::TooSlow { .. } => "too slow",
         Cause::Cancelled => "cancelled",
         Cause::NoMediator => "no mediator",
         Cause::NoTime(_) => "no time",
@@ -255,7 +260,7 @@ fn name(cause: &Cause) -> &'static str {
 fn every_failure_means_one_thing_in_every_standing() {
     let table = table();
     let named: BTreeSet<_> = table.iter().map(|(cause, _)| name(cause)).collect();
-    assert_eq!((named.len(), table.len()), (13, 11 + 28 + 18));
+    assert_eq!((named.len(), table.len()), (14, 12 + 28 + 18));
     for (cause, (blame, exit, [unsigned, alone, mediated, forgotten])) in &table {
         assert_eq!(cause.exit_class(), *exit, "{cause}");
         for recourse in RECOURSES {
