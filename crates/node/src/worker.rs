@@ -411,8 +411,8 @@ impl Worker {
         };
         let (context, visitors) = (&self.context, &mut self.visitors);
         let came = session::run(context, visitors, peer, over, permit, taken).await;
-        if came.committed {
-            self.stock.spent(self.elapsed());
+        if let Some(ended) = came.spent {
+            self.stock.spent(ended - self.began);
             // What it answered is not asked again.
             self.lists_changed = true;
         } else {

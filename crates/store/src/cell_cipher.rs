@@ -11,6 +11,8 @@
 //! An older value of the very same cell does open: whoever can write to the disk can put back an
 //! earlier state of it, as can whoever restores a backup. The audit log's exported heads show that.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use rand::rngs::SysRng;
 use rand_core::TryRng;
 use ring::hmac;
@@ -43,6 +45,43 @@ pub(super) struct CellCipher {
     sealing: SealingKey,
     /// As bytes: ring does not wipe a key that it has expanded.
     tagging: Box<Zeroizing<[u8; KEY_BYTES]>>,
+    tally: [AtomicU64; 4],
+}
+
+/// What a store has read and written of sealed cells since it was opened, in cells and in bytes of plain text:
+/// two moments compared, what was done between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub cells_read: u64,
+    pub bytes_read: u64,
+    pub cells_written: u64,
+    pub bytes_written: u64,
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            cells_read: self.cells_read + other.cells_read,
+            bytes_read: self.bytes_read + other.bytes_read,
+            cells_written: self.cells_written + other.cells_written,
+            bytes_written: self.bytes_written + other.bytes_written,
+        }
+    }
+}
+
+impl std::ops::Sub for Tally {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            cells_read: self.cells_read - before.cells_read,
+            bytes_read: self.bytes_read - before.bytes_read,
+            cells_written: self.cells_written - before.cells_written,
+            bytes_written: self.bytes_written - before.bytes_written,
+        }
+    }
 }
 
 impl DataKey {
@@ -72,7 +111,24 @@ impl CellCipher {
         Self {
             sealing: SealingKey::new(derived(b"seal")),
             tagging: derived(b"tag"),
+            tally: Default::default(),
         }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        let [cells_read, bytes_read, cells_written, bytes_written] =
+            [0, 1, 2, 3].map(|i: usize| self.tally[i].load(Relaxed));
+        Tally {
+            cells_read,
+            bytes_read,
+            cells_written,
+            bytes_written,
+        }
+    }
+
+    fn count(&self, first: usize, bytes: usize) {
+        self.tally[first].fetch_add(1, Relaxed);
+        self.tally[first + 1].fetch_add(bytes as u64, Relaxed);
     }
 
     /// Seals `text` for `cell`.
@@ -88,6 +144,7 @@ impl CellCipher {
         sealed.extend_from_slice(&nonce);
         self.sealing
             .seal_onto(&mut sealed, Nonce::drawn(nonce), &cell.place(), text);
+        self.count(2, text.len());
         Ok(sealed)
     }
 
@@ -100,7 +157,9 @@ impl CellCipher {
         let opened = sealed
             .split_first_chunk()
             .and_then(|(nonce, rest)| self.sealing.open(Nonce::drawn(*nonce), &cell.place(), rest));
-        opened.ok_or(Error::Altered { table: cell.table })
+        let opened = opened.ok_or(Error::Altered { table: cell.table })?;
+        self.count(0, opened.len());
+        Ok(opened)
     }
 
     /// A tag of `parts`, apart from those of every other `purpose`.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::FlockOperation;
 
-use super::cell_cipher::{CellCipher, DataKey};
+use super::cell_cipher::{CellCipher, DataKey, Tally};
 use super::error::Error;
 use super::owner_only;
 use super::turns::{Turn, Turns};
@@ -109,6 +109,12 @@ impl Store {
         if let Some(barrier) = meeting {
             barrier.wait();
         }
+    }
+
+    /// What was read and written of sealed cells since the store was opened: a session reads and writes as
+    /// much whatever is in the lists.
+    pub fn tally(&self) -> Tally {
+        self.cells.tally() + self.process.tally()
     }
 
     /// The home directory it is in.

@@ -46,6 +46,7 @@ mod turns;
 pub mod unfinished;
 mod unlock;
 
+pub use cell_cipher::Tally;
 pub use database::Store;
 pub use error::{Error, KeyFault, OverBudget, PassphraseFault};
 pub use home::home_dir;

@@ -31,8 +31,8 @@ use transport::Channel;
 pub(super) struct Came {
     /// When the session began that has answers; `None` where nothing is to be said.
     pub result: Result<Option<Timestamp>, NoSession>,
-    /// It was committed: what it took is used.
-    pub committed: bool,
+    /// When it ended, if it was committed: what it took is used.
+    pub spent: Option<Instant>,
     /// The peer opened it and did not begin it.
     pub not_begun: bool,
     /// The peer's own call, for which this one made room.
@@ -54,7 +54,7 @@ pub(super) async fn run(
             visitors.turn_away(channel);
             return Came {
                 result: Err(reason),
-                committed: false,
+                spent: None,
                 not_begun: false,
                 yielded: None,
             };
@@ -69,8 +69,9 @@ pub(super) async fn run(
     } = begun;
     let over = (role, channel, session, mediator);
     let (result, yielded) = drive(context, visitors, peer, over, &mut journal).await;
-    let committed = journal.session.is_some();
-    let not_begun = !committed && role == Role::Responder;
+    // Before its answers are worked in.
+    let spent = journal.session.map(|_| Instant::now());
+    let not_begun = spent.is_none() && role == Role::Responder;
     let cut_off = journal.course.cut_off();
     let result = match journal.session {
         Some(number) => {
@@ -101,7 +102,7 @@ pub(super) async fn run(
     };
     Came {
         result,
-        committed,
+        spent,
         not_begun,
         yielded,
     }

@@ -101,6 +101,8 @@ pub(super) struct Stock {
     coming: Option<Coming>,
     /// Nothing serves before this.
     closed_until: Duration,
+    /// When the last session ended, for what is prepared after it.
+    ended: Option<Duration>,
 }
 
 struct Serving {
@@ -155,6 +157,7 @@ impl Stock {
             serving: None,
             coming: None,
             closed_until: Duration::ZERO,
+            ended: None,
         }
     }
 
@@ -207,10 +210,12 @@ impl Stock {
             same_held: same(|basis| basis.held),
             same_asks: serving.is_some_and(|s| s.basis.asks == basis.asks),
         };
+        // What a session's answers took to work in must not move the tick.
+        let since = self.ended.take().unwrap_or(now);
         self.coming = Some(Coming {
             basis,
             change,
-            from: self.tick_after(now, &basis),
+            from: self.tick_after(since, &basis),
             state: ComingState::Making,
         });
         Some(plan)
@@ -303,11 +308,12 @@ impl Stock {
         }
     }
 
-    /// A session has used what it took, and has ended.
-    pub(super) fn spent(&mut self, now: Duration) {
+    /// A session has used what it took, and had sent its last byte at `ended`.
+    pub(super) fn spent(&mut self, ended: Duration) {
         if let Some((basis, _)) = self.seen {
-            self.closed_until = self.tick_after(now, &basis);
+            self.closed_until = self.tick_after(ended, &basis);
         }
+        self.ended = Some(ended);
         // What is coming may have been made from the set that was used, with the same blinds.
         self.outdate_coming();
     }

@@ -114,6 +114,19 @@ fn after_a_session_nothing_serves_before_a_tick_though_more_is_ready() {
 }
 
 #[test]
+fn what_a_sessions_answers_take_to_work_in_does_not_move_the_tick_after_it() {
+    for work in [0, 50] {
+        let mut stock = serving();
+        stock.take(seconds(8)).unwrap();
+        stock.spent(seconds(9));
+        stock.look(basis(1, 2));
+        stock.plan(seconds(9 + work)).unwrap();
+        stock.made(seconds(10 + work), Some(prepared(2..3)));
+        assert!(stock.turn(seconds(67)) && stock.is_open(seconds(67)));
+    }
+}
+
+#[test]
 fn a_session_that_did_not_commit_gives_back_what_it_took() {
     let mut stock = serving();
     let taken = stock.take(seconds(10)).unwrap();
