@@ -98,6 +98,9 @@ pub fn standing(pair: &PairStatus) -> String {
             None => "no session is due".into(),
         },
     };
+    if pair.changing && pair.activity != Activity::Preparing {
+        text.push_str("; changes of lists and queries serve from the next tick on");
+    }
     if let Some((at, trouble)) = &pair.trouble {
         text.push_str(&format!(
             "; last attempt {}: {}",
@@ -149,7 +152,7 @@ fn to_json(status: &NodeStatus) -> serde_json::Value {
             "approval": approval, "done": done, "of": all, "next": at(pair.next),
             "trouble": trouble.map(|(_, trouble)| trouble),
             "trouble_at": at(trouble.map(|(at, _)| *at)),
-            "answered": at(pair.answered),
+            "answered": at(pair.answered), "changing": pair.changing,
             "they_may_ask": budget(&peer.theirs), "we_may_ask": budget(&peer.ours),
         })
     };

@@ -121,7 +121,11 @@ impl Called {
     /// Waits until the node does nothing but wait for its peer.
     pub async fn is_ready(&self) {
         let mut changes = self.handle.watch();
-        while self.handle.pair(self.peer).activity != Activity::AwaitingPeer {
+        loop {
+            let pair = self.handle.pair(self.peer);
+            if pair.activity == Activity::AwaitingPeer && !pair.changing {
+                return;
+            }
             changes.changed().await.unwrap();
         }
     }

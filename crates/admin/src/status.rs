@@ -49,6 +49,9 @@ pub struct PairStatus {
     pub trouble: Option<(Timestamp, String)>,
     /// When a session last ended with answers, since the node was started.
     pub answered: Option<Timestamp>,
+    /// A change of the lists or queries is worked in, or waits for the tick at which it begins to serve: until
+    /// then sessions are of what was before.
+    pub changing: bool,
 }
 
 /// A paired peer: how the node stands with it, and what is left of both budgets.

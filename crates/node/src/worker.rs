@@ -322,8 +322,9 @@ impl Worker {
             None if self.ready && !can_call(peer) => Activity::AwaitingPeer,
             None => Activity::Nothing,
         };
+        let changing = self.making.is_some() || !self.stock.is_settled();
         self.context.handle.set(self.context.peer, |pair| {
-            (pair.activity, pair.next) = (activity, due);
+            (pair.activity, pair.next, pair.changing) = (activity, due, changing);
         });
         let (pause, then) = match step {
             Step::Call => (Duration::ZERO, Next::Call),

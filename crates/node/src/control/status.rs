@@ -79,6 +79,7 @@ pub(super) fn pair_status(pair: PairStatus) -> PairStatus {
         next: pair.next.map(to_the_millisecond),
         trouble: pair.trouble.map(|(at, why)| (to_the_millisecond(at), why)),
         answered: pair.answered.map(to_the_millisecond),
+        changing: pair.changing,
     }
 }
 

@@ -340,6 +340,12 @@ impl Stock {
         self.coming.as_ref().is_some_and(making)
     }
 
+    /// Whether what serves is of the lists as they were last seen, and all that is to be ready.
+    pub(super) fn is_settled(&self) -> bool {
+        let served = self.serving.as_ref().map(|serving| serving.basis);
+        self.coming.is_none() && served == self.seen.map(|(basis, _)| basis)
+    }
+
     /// When something will change here by itself.
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
         let coming = self

@@ -78,6 +78,7 @@ pub(super) fn pair_form(pair: PairStatus) -> pb::PairStatus {
     let mut form = pb::PairStatus {
         next_ms: pair.next.map(ms),
         answered_ms: pair.answered.map(ms),
+        changing: pair.changing,
         ..pb::PairStatus::default()
     };
     if let Some((at, trouble)) = pair.trouble {
@@ -125,6 +126,7 @@ pub(super) fn pair_status(form: pb::PairStatus) -> Result<PairStatus, Malformed>
             _ => None,
         },
         answered: form.answered_ms.map(time).transpose()?,
+        changing: form.changing,
     })
 }
 
