@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use identity::HashedIdentity;
@@ -409,6 +410,46 @@ async fn a_session_that_is_cancelled_takes_no_further_step() {
     drop(peer);
     assert!(matches!(ended.unwrap_err().cause, Cause::Cancelled));
     assert_eq!(journal.steps, 1, "the offer, for which there was room");
+}
+
+/// Stopped in the very moment between the arrival of the peer's release and the step that takes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_came_with_the_word_to_stop_is_kept_and_gives_its_answers() {
+    #[derive(Default)]
+    struct Recording(Vec<Persist>);
+    impl Journal for Recording {
+        fn keep(&mut self, state: Persist) -> std::io::Result<()> {
+            self.0.push(state);
+            Ok(())
+        }
+        fn progress(&mut self, _: Progress) {}
+    }
+    let (channel, peer) = channels().await;
+    let theirs = session(Role::Responder, 64, 0..5, 0..5);
+    let responding = tokio::spawn(run(theirs, peer, Patience::default()));
+    let traffic = channel.traffic();
+    let released = std::future::poll_fn(|_| {
+        let releases = traffic.messages(Direction::Received, MessageKind::Release);
+        match releases.messages {
+            0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    });
+    let mut journal = Recording::default();
+    let outcome = run_session(
+        session(Role::Initiator, 64, 0..5, 3..9),
+        channel,
+        &mut UnwrapErr(SysRng),
+        &Patience::default(),
+        &mut journal,
+        released,
+    )
+    .await
+    .unwrap();
+    assert_eq!(outcome.matches.narrow.len(), 2);
+    let last = journal.0.last();
+    assert!(matches!(last, Some(Persist::PeerReleased(of, _)) if *of == outcome.session));
+    let _ = responding.await.unwrap();
 }
 
 /// What must be kept and cannot be ends the session before the message that depends on it.
