@@ -123,3 +123,31 @@ fn every_command_for_delegations_on_the_operating_page_runs_in_its_order() {
         &["node", "--passphrase-file", "new-passphrase"],
     ));
 }
+
+/// The page says what each way is worth; the units are for the one that leaves nothing on the disk.
+#[test]
+fn the_units_on_the_page_leave_neither_passphrase_nor_memory_on_the_disk() {
+    let units = blocks("ini");
+    assert_eq!(units.len(), 3);
+    let line = |key: &str| {
+        let mut lines = units.iter().flat_map(|unit| unit.lines());
+        lines.find_map(|line| line.strip_prefix(key)).unwrap()
+    };
+    let credential = line("LoadCredential=");
+    assert_eq!(
+        credential,
+        format!("tacit.passphrase:{}", line("ListenStream="))
+    );
+    assert_eq!(line("SocketMode="), "0600");
+    for unit in &units {
+        assert!(
+            !unit.contains("Encrypted") && !unit.contains("-file"),
+            "{unit}"
+        );
+        if unit.contains("[Service]") {
+            for bound in ["MemorySwapMax=0", "LimitCORE=0"] {
+                assert!(unit.lines().any(|line| line == bound), "{bound}: {unit}");
+            }
+        }
+    }
+}
