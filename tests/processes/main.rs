@@ -15,5 +15,6 @@ mod match_via_relay;
 mod namespaces;
 mod node;
 mod operating_page;
+mod promises;
 mod relay_cli;
 mod screens;
