@@ -56,6 +56,9 @@ pub struct Elements {
     pub version: i64,
 }
 
+/// A record's tag, its line, and what is sealed.
+type SealedRecord = (Tag, u32, Vec<u8>);
+
 #[derive(Serialize, Deserialize)]
 pub(super) struct SealedList {
     pub header: ListHeader,
@@ -116,7 +119,7 @@ impl Store {
         max: usize,
     ) -> Result<(Vec<Person>, Option<RecordPlace>), Error> {
         let (sealed, next) = self.read(|tx| tx.sealed_after(kind, version, after, max))?;
-        let open = |(tag, line, sealed): &(Tag, u32, Vec<u8>)| {
+        let open = |(tag, line, sealed): &SealedRecord| {
             let text = self.cells.open(cell(&record_row(kind, tag)), sealed)?;
             record_codec::decode(&text, *line).ok_or(Error::DamagedStore)
         };
@@ -240,7 +243,7 @@ impl Tx<'_> {
         version: i64,
         after: RecordPlace,
         max: usize,
-    ) -> Result<(Vec<(Tag, u32, Vec<u8>)>, Option<RecordPlace>), Error> {
+    ) -> Result<(Vec<SealedRecord>, Option<RecordPlace>), Error> {
         if self.list_version(kind)? != version {
             return Err(replaced_meanwhile());
         }
@@ -251,7 +254,7 @@ impl Tx<'_> {
         let mut rows = query.query(params![number(kind), version, after.line, after.id])?;
         let (mut sealed, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
-            let record: (Tag, u32, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let record: SealedRecord = (row.get(1)?, row.get(2)?, row.get(3)?);
             bytes += record.2.len();
             let place = RecordPlace {
                 line: record.1,
