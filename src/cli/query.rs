@@ -1,9 +1,6 @@
 //! `tacit query`: ask all peers about a few people, and wait for the answers or not.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
-
-use serde_json::{Map, Value};
 
 use super::answers;
 use super::list_file::ListArgs;
@@ -15,7 +12,7 @@ use super::{Exit, Failure, output, table};
 use admin::query::QueryAtPeer;
 use admin::{Activity, QueryNumber};
 use client::{Header, NewQuery};
-use identity::list::{self, Format, ListOptions};
+use identity::list::{self, ListOptions};
 use identity::{Field, List, ListKind};
 use wire::control::convert::records::person_bytes;
 use wire::control::{BATCH_PEOPLE_MAX, CONTROL_MESSAGE_BYTES_MAX};
@@ -222,22 +219,19 @@ fn one(args: &Args, options: &ListOptions) -> Result<List, Failure> {
         (Field::ServiceNumber, &person.service),
         (Field::TaxId, &person.tax),
     ];
-    let mut row = Map::new();
-    row.insert(Field::RecordId.name().into(), Value::from("1"));
+    let mut row = vec![(Field::RecordId.name(), "1")];
     // A list has both names as columns, also where a cell is empty.
     for (field, value) in fields {
         if value.is_some() || field == Field::GivenName {
-            let value = value.as_deref().unwrap_or("");
-            row.insert(field.name().into(), Value::from(value));
+            row.push((field.name(), value.as_deref().unwrap_or("")));
         }
     }
     let options = ListOptions {
-        format: Some(Format::JsonLines),
+        // Of a file's columns; these have the fields' own names.
         columns: Vec::new(),
         ..options.clone()
     };
-    let text = Value::from(row).to_string();
-    list::read(Cursor::new(text), args.list.schema(), &options, |_| ()).map_err(|error| {
+    list::read_row(&row, args.list.schema(), &options).map_err(|error| {
         Failure::bad_input(
             error.to_string(),
             "give --family and --given with --born, or a number: --document, --service, --tax",

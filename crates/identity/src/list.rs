@@ -34,7 +34,7 @@ pub use report::{ISSUES_KEPT_MAX, ListReport};
 pub use scan::{scan, scan_under};
 pub use scanned_row::ScannedRow;
 
-use scan::CHUNK_ROWS;
+use scan::{CHUNK_ROWS, scan_row};
 
 use crate::kind::KeyKind;
 use crate::schema::Schema;
@@ -101,20 +101,7 @@ pub fn read<R: Read + Seek>(
         if rows.is_multiple_of(CHUNK_ROWS as u32) {
             progress(rows);
         }
-        if row.is_used() {
-            let columns = options.carry_columns.then_some(row.cells);
-            let kept = |kind: KeyKind| options.wide || kind.class() == KeyClass::Narrow;
-            // Exactly as large as needed: these stay in memory for every person of the list.
-            let mut keys =
-                Vec::with_capacity(row.keys.iter().filter(|(kind, _)| kept(*kind)).count());
-            keys.extend(row.keys.into_iter().filter(|(kind, _)| kept(*kind)));
-            people.push(Person {
-                line: row.line,
-                record_id: row.record_id,
-                columns,
-                keys,
-            });
-        }
+        people.extend(Person::of(row, options));
     })?;
     progress(rows);
     Ok(List {
@@ -123,4 +110,47 @@ pub fn read<R: Read + Seek>(
         columns,
         report,
     })
+}
+
+/// Reads one row that is in no file, from the headers of its columns with their cells, as a list of one
+/// person or none: a person on a command line or in a form. Checked as a row of a file is; its line is 1,
+/// and the options' format does not count.
+///
+/// # Errors
+/// Columns that no list may have, or a cell longer than [`CELL_BYTES_MAX`]; what is wrong with the row itself is
+/// in the report.
+pub fn read_row(
+    cells: &[(&str, &str)],
+    schema: Schema,
+    options: &ListOptions,
+) -> Result<List, ListError> {
+    let mut people = Vec::new();
+    let (columns, report) = scan_row(cells, schema, options, |row| {
+        people.extend(Person::of(row, options));
+    })?;
+    Ok(List {
+        schema,
+        people,
+        columns,
+        report,
+    })
+}
+
+impl Person {
+    /// What is kept of a row, where it is used.
+    fn of(row: ScannedRow, options: &ListOptions) -> Option<Self> {
+        if !row.is_used() {
+            return None;
+        }
+        let kept = |kind: KeyKind| options.wide || kind.class() == KeyClass::Narrow;
+        // Exactly as large as needed: these stay in memory for every person of the list.
+        let mut keys = Vec::with_capacity(row.keys.iter().filter(|(kind, _)| kept(*kind)).count());
+        keys.extend(row.keys.into_iter().filter(|(kind, _)| kept(*kind)));
+        Some(Self {
+            line: row.line,
+            record_id: row.record_id,
+            columns: options.carry_columns.then_some(row.cells),
+            keys,
+        })
+    }
 }

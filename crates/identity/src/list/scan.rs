@@ -10,12 +10,13 @@ use super::cells::Cells;
 use super::columns::Columns;
 use super::error::ListError;
 use super::format::{Format, sniff};
-use super::limits::COLUMNS_MAX;
+use super::limits::{CELL_BYTES_MAX, COLUMNS_MAX};
 use super::options::ListOptions;
 use super::report::{ListReport, ReportBuilder};
-use super::row::{Row, RowSink};
+use super::row::{Row, RowFault, RowSink};
 use super::scanned_row::ScannedRow;
-use super::{csv, jsonl, xlsx};
+use super::{csv, encoding, jsonl, xlsx};
+use crate::issue::Reason;
 use crate::schema::Schema;
 
 /// Rows that are worked through at once: enough to keep all cores busy, few enough to hold.
@@ -46,15 +47,7 @@ pub fn scan_under<R: Read + Seek>(
     mut header: impl FnMut(&Columns),
     mut each: impl FnMut(ScannedRow),
 ) -> Result<(Columns, ListReport), ListError> {
-    let mut scanner = Scanner {
-        schema,
-        options,
-        columns: None,
-        chunk: Vec::with_capacity(CHUNK_ROWS),
-        report: ReportBuilder::default(),
-        header: &mut header,
-        each: &mut each,
-    };
+    let mut scanner = Scanner::new(schema, options, &mut header, &mut each);
     let format = match options.format {
         Some(format) => format,
         None => sniff(&mut reader)?,
@@ -67,6 +60,41 @@ pub fn scan_under<R: Read + Seek>(
     scanner.finish()
 }
 
+/// Reads one row that is in no file, from its headers with their cells, and hands it to `each`; its line is 1.
+///
+/// # Errors
+/// As `list::read`, those of a header and of a cell.
+pub(super) fn scan_row(
+    cells: &[(&str, &str)],
+    schema: Schema,
+    options: &ListOptions,
+    mut each: impl FnMut(ScannedRow),
+) -> Result<(Columns, ListReport), ListError> {
+    const LINE: u32 = 1;
+    let mut ignored = |_: &Columns| ();
+    let mut scanner = Scanner::new(schema, options, &mut ignored, &mut each);
+    let header = cells.iter().map(|(header, _)| (*header).to_owned());
+    scanner.header("one row".to_owned(), header.collect())?;
+    let mut content = Ok(Cells::new(cells.iter().map(|(_, cell)| *cell)));
+    for (column, (_, cell)) in cells.iter().enumerate() {
+        if cell.len() > CELL_BYTES_MAX {
+            return Err(ListError::CellTooLong {
+                line: LINE.into(),
+                column: column as u64 + 1,
+            });
+        }
+        if content.is_ok() && cell.contains(encoding::REPLACED) {
+            let (column, reason) = (Some(column), Reason::BadEncoding);
+            content = Err(RowFault { column, reason });
+        }
+    }
+    scanner.row(Row {
+        line: LINE,
+        content,
+    })?;
+    scanner.finish()
+}
+
 /// Gathers rows into chunks and works through each on all cores.
 struct Scanner<'a> {
     schema: Schema,
@@ -76,6 +104,25 @@ struct Scanner<'a> {
     report: ReportBuilder,
     header: &'a mut dyn FnMut(&Columns),
     each: &'a mut dyn FnMut(ScannedRow),
+}
+
+impl<'a> Scanner<'a> {
+    fn new(
+        schema: Schema,
+        options: &'a ListOptions,
+        header: &'a mut dyn FnMut(&Columns),
+        each: &'a mut dyn FnMut(ScannedRow),
+    ) -> Self {
+        Self {
+            schema,
+            options,
+            columns: None,
+            chunk: Vec::new(),
+            report: ReportBuilder::default(),
+            header,
+            each,
+        }
+    }
 }
 
 impl RowSink for Scanner<'_> {

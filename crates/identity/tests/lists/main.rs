@@ -3,6 +3,7 @@
 
 mod golden;
 mod match_keys_second_opinion;
+mod one_row;
 mod properties;
 mod samples;
 mod transliteration;
