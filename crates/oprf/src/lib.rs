@@ -18,6 +18,38 @@
 //!   so that a k-list attack can forge it. The RFC's batch proof vectors are left out of the tests for that reason.
 //!
 //! Work on a batch is spread over all cores of the current rayon pool.
+//!
+//! # Example
+//!
+//! The holder tags its own list, the requester asks about two identities, and one of them is on it:
+//!
+//! ```
+//! use oprf::{BlindedBatch, Evaluated, HolderKey, PublicKey, SecretKey};
+//! use rand_chacha::ChaCha20Rng;
+//! use rand_core::SeedableRng;
+//!
+//! // With a seed, as an example may; a session draws from the operating system.
+//! let rng = &mut ChaCha20Rng::from_seed([1; 32]);
+//! let key = SecretKey::generate(rng);
+//! let held = key.tags(&["Olena", "Ivan"]);
+//!
+//! // Proven before anything is blinded: the holder cannot answer under another key any more.
+//! let knowledge = key.prove_knowledge(b"this session", rng);
+//! let public = PublicKey::decode(key.public().encoded())?;
+//! public.verify_knowledge(b"this session", &knowledge)?;
+//!
+//! let asked = ["Ivan", "Maria"];
+//! let batch = BlindedBatch::blind(&asked, rng);
+//! let context = b"this session, chunk 0";
+//! let (elements, proof) = key.evaluate(context, batch.sent(0..2), 2, rng)?;
+//!
+//! let evaluated = Evaluated { context, elements: &elements, proof: &proof };
+//! let tags = batch.unblind(0..2, &asked, &HolderKey::new(public, 2), &evaluated)?;
+//! assert!(held.contains(&tags[0]), "Ivan is held");
+//! assert!(!held.contains(&tags[1]), "Maria is not");
+//! # Ok::<(), oprf::Error>(())
+//! ```
+#![warn(missing_docs, unreachable_pub)]
 
 mod evaluate;
 mod hash;
@@ -53,20 +85,37 @@ const SLICE_ELEMENTS: usize = 128;
 pub struct Tag(pub [u8; Self::BYTES]);
 
 impl Tag {
+    /// Bytes of a tag: two lists of 2²⁰ meet by chance with 2⁻⁸⁸.
     pub const BYTES: usize = 16;
 }
 
 /// What is wrong with a peer's encodings. Positions count elements from 0 within the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The bytes are no encoding of an element, or one of several.
     #[error("element {position} is not the canonical encoding of a group element")]
-    NotCanonical { position: usize },
+    NotCanonical {
+        /// Which element.
+        position: usize,
+    },
+    /// Multiplied by any key it stays what it is, and would show nothing about a key.
     #[error("element {position} is the identity element")]
-    Identity { position: usize },
+    Identity {
+        /// Which element.
+        position: usize,
+    },
+    /// Another number of elements than asked for, or half of one.
     #[error("{found} bytes of elements where {expected} were due")]
-    Length { found: usize, expected: usize },
+    Length {
+        /// Bytes that came.
+        found: usize,
+        /// Bytes that were due.
+        expected: usize,
+    },
+    /// It is not below the group order, so that it would have two encodings.
     #[error("a scalar is not in canonical form")]
     ScalarNotCanonical,
+    /// The statement is false, or about something else than was proven.
     #[error("the proof does not verify")]
     WrongProof,
 }

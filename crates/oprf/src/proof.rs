@@ -37,8 +37,11 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// Bytes of a proof: c ‖ s.
     pub const BYTES: usize = 2 * SCALAR_BYTES;
 
+    /// Takes c ‖ s from a message; verification judges them.
+    ///
     /// # Errors
     /// [`Error::ScalarNotCanonical`].
     pub fn decode(encoded: &[u8; Self::BYTES]) -> Result<Self, Error> {
@@ -55,6 +58,7 @@ impl Proof {
         }
     }
 
+    /// c ‖ s, as messages carry it.
     pub fn encode(&self) -> [u8; Self::BYTES] {
         let mut out = [0u8; Self::BYTES];
         out[..SCALAR_BYTES].copy_from_slice(self.challenge.as_bytes());

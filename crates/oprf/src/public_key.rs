@@ -30,6 +30,7 @@ impl PublicKey {
     }
 
     /// The 32 bytes it was decoded from, or travels as.
+    #[inline]
     pub fn encoded(&self) -> &[u8; ELEMENT_BYTES] {
         &self.encoded
     }
@@ -43,6 +44,7 @@ impl PublicKey {
     }
 
     /// The point itself, never the identity.
+    #[inline]
     pub fn point(&self) -> &RistrettoPoint {
         &self.point
     }

@@ -87,6 +87,7 @@ impl BlindedBatch {
     }
 
     /// Number of inputs.
+    #[inline]
     pub fn elements(&self) -> usize {
         self.blinds.len()
     }
@@ -95,6 +96,7 @@ impl BlindedBatch {
     ///
     /// # Panics
     /// Where `range` goes beyond the batch.
+    #[inline]
     pub fn sent(&self, range: Range<usize>) -> &[u8] {
         &self.encoded[range.start * ELEMENT_BYTES..range.end * ELEMENT_BYTES]
     }
@@ -140,6 +142,8 @@ impl HolderKey {
         Self { public, doubled }
     }
 
+    /// The key as the holder committed to it.
+    #[inline]
     pub fn public(&self) -> &PublicKey {
         &self.public
     }

@@ -16,6 +16,7 @@
 //! - [`descriptor`], [`settling_key`], [`verdict`]: the mediator's part when a release does not come;
 //! - [`session`]: the state machine that ties them together;
 //! - `at_rest`: the layouts of what outlives the process that made it.
+#![warn(unreachable_pub)]
 
 pub mod agreement;
 mod at_rest;

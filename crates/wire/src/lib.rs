@@ -4,6 +4,7 @@
 //! and server of `peer.proto` read and write messages with. It checks shape and nothing else, but
 //! that strictly: each message has one encoding, and any other bytes are refused, because what two
 //! readers can take differently has no place under a signature.
+#![warn(unreachable_pub)]
 
 pub mod control;
 pub mod relay;
@@ -289,7 +290,7 @@ fn reason_named(number: i32) -> Result<AbortReason, Error> {
 
 /// What `build.rs` made of `proto/`.
 mod pb {
-    #![allow(clippy::all, missing_docs)]
+    #![allow(clippy::all, missing_docs, unreachable_pub)]
     include!(concat!(env!("OUT_DIR"), "/tacit.v1.rs"));
 }
 
