@@ -22,7 +22,7 @@ circles:
     cargo run --locked --quiet --package xtask -- circles
     cargo run --locked --quiet --package xtask -- house
 
-# The benches: oprf, session, relay, matching; or one of them: just bench --bench oprf
+# The benches: oprf, session, relay, matching, flood; or one of them: just bench --bench oprf
 bench *which:
     cargo bench --locked --package tacit {{ which }}
 

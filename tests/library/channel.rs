@@ -10,6 +10,7 @@ use self::hostile::{
     ALICE, BOB, MALLORY, Trick, grpc_frame, public, rough_client, rough_server, session_request,
     session_response,
 };
+use crate::strangers::client_hello;
 use identity::KeyClass;
 use protocol::message::BlindedChunk;
 use protocol::{AbortReason, Message};
@@ -17,8 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use transport::{
-    Channel, Direction, Error, Limits, Listener, MessageKind, Misbehaviour, PinnedTls, Readiness,
-    call_over, connect, serve_over,
+    Channel, Direction, Error, Limits, Listener, MessageKind, Misbehaviour, PinnedTls, Places,
+    Readiness, call_over, connect, serve_over,
 };
 
 fn tls(own: [u8; 32], peer: [u8; 32]) -> PinnedTls {
@@ -428,9 +429,12 @@ async fn silent_connections_do_not_hold_the_peer_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_connection_is_turned_away_in_time_and_so_is_the_oldest_of_too_many() {
+async fn a_silent_connection_is_turned_away_in_time_and_so_is_one_of_too_many() {
     let mut waiting = alice_waits(Limits {
-        handshake: Duration::from_millis(300),
+        places: Places {
+            hello: Duration::from_millis(300),
+            ..Places::default()
+        },
         ..limits()
     })
     .await;
@@ -439,14 +443,48 @@ async fn a_silent_connection_is_turned_away_in_time_and_so_is_the_oldest_of_too_
     assert_eq!(error, Error::HandshakeTimedOut);
 
     let mut waiting = alice_waits(Limits {
-        handshakes_max: 1,
+        handshake: Duration::from_millis(300),
         ..limits()
     })
     .await;
-    let first = waiting.visit().await;
-    let _second = waiting.visit().await;
-    let turned_away = waiting.turned_away.recv().await.unwrap();
-    assert_eq!(turned_away, (first.local_addr().unwrap(), Error::Displaced));
+    let mut halting = waiting.visit().await;
+    halting.write_all(&client_hello().await).await.unwrap();
+    let (_, error) = waiting.turned_away.recv().await.unwrap();
+    assert_eq!(error, Error::HandshakeTimedOut);
+
+    let mut waiting = alice_waits(Limits {
+        places: Places {
+            before_hello: 1,
+            ..Places::default()
+        },
+        ..limits()
+    })
+    .await;
+    let silent = [waiting.visit().await, waiting.visit().await];
+    let (from, error) = waiting.turned_away.recv().await.unwrap();
+    assert!(silent.map(|one| one.local_addr().unwrap()).contains(&from));
+    assert_eq!(error, Error::Displaced);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_hello_that_never_ends_is_turned_away_after_sixteen_kibibytes() {
+    let mut waiting = alice_waits(limits()).await;
+    let mut endless = waiting.visit().await;
+    // A handshake message announced as one of 65,535 bytes, in records of 1,000.
+    let mut record = vec![22, 3, 1, 0x03, 0xe8, 1, 0, 0xff, 0xff, 3, 3];
+    record.resize(5 + 1_000, 7);
+    for _ in 0..16 {
+        endless.write_all(&record).await.unwrap();
+        record[5..11].fill(7);
+    }
+    assert!(
+        waiting.turned_away.try_recv().is_err(),
+        "not before its time"
+    );
+    let _ = endless.write_all(&record.repeat(2)).await;
+    let (_, error) = waiting.turned_away.recv().await.unwrap();
+    assert_eq!(error, Error::Misbehaved(Misbehaviour::Tls));
+    waiting.bob_comes().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

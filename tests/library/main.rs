@@ -7,7 +7,10 @@ mod called;
 #[path = "../support/service.rs"]
 mod service;
 mod sides;
+#[path = "../support/strangers.rs"]
+mod strangers;
 
+mod admission;
 mod channel;
 mod control;
 mod dispositions;

@@ -1,11 +1,12 @@
 //! The relay over real sockets on the loopback interface: sessions through it, whom it refuses, and
 //! what it does to those that misuse it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::sides::{Clock, Disk, answers, bytes, key, mediator_key, session, terms};
+use crate::strangers::come;
 use node::disposition::{Next, Recourse};
 use node::settle::{MediatorClient, MediatorFault, RelayMediatorClient};
 use node::{Cause, Ended, Journal, Patience, run_mediated_session};
@@ -21,10 +22,10 @@ use store::enrolled;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use transport::{
-    Channel, Error, Limits, PinnedTls, PublicKey, RelayConnection, Tunnel, call_over, dial_through,
-    listen_through, serve_over,
+    Channel, Error, Limits, PinnedTls, Places, PublicKey, RelayConnection, Tunnel, call_over,
+    dial_through, listen_through, serve_over,
 };
 
 /// gRPC status codes.
@@ -401,6 +402,44 @@ async fn a_node_that_is_not_enrolled_is_refused_and_one_that_is_removed_is_parte
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_removed_nodes_open_connections_end_with_the_next_look_at_the_list() {
+    let hosted = Hosted::start(relay::Limits {
+        enrolment: Duration::from_millis(10),
+        // Neither silence nor a pause without calls is what ends them.
+        keep_alive: Duration::from_secs(3_600),
+        connection_idle: Duration::from_secs(3_600),
+        ..relay::Limits::default()
+    })
+    .await;
+    // One at rest, one that waits for its peer, one with a tunnel; and one of a node that stays.
+    let mut at_rest = hosted.link(4).await.unwrap();
+    assert!(at_rest.time().await.is_ok());
+    let (link, peer) = (hosted.link(4).await.unwrap(), id(2));
+    let waiting = tokio::spawn(async move { link.listen(&peer).await.map(|_| ()) });
+    let (three, four) = tokio::join!(hosted.channel(3, 4), hosted.channel(4, 3));
+    let (_three, _four) = (three.unwrap(), four.unwrap());
+    let mut stays = hosted.link(1).await.unwrap();
+    assert!(stays.time().await.is_ok());
+    enrolled::remove(hosted.home.path(), &[id(4)]).unwrap();
+    let parted = async {
+        while hosted
+            .relay
+            .rooms()
+            .connected()
+            .iter()
+            .any(|(node, _)| *node == id(4))
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let parted = tokio::time::timeout(Duration::from_secs(60), parted).await;
+    parted.expect("the relay parts with the node");
+    assert!(waiting.await.unwrap().is_err());
+    assert!(at_rest.time().await.is_err());
+    assert!(stays.time().await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_mediator_is_asked_over_one_connection_and_over_a_new_one_when_the_relay_was_restarted()
 {
     let hosted = Hosted::start(relay::Limits::default()).await;
@@ -449,23 +488,32 @@ async fn a_relay_with_another_key_is_not_taken_for_the_relay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_and_half_open_connections_are_dropped_and_hold_nobody_up() {
     let hosted = Hosted::start(relay::Limits {
-        handshakes_max: 8,
+        places: Places {
+            before_hello: 8,
+            ..Places::default()
+        },
         ..relay::Limits::default()
     })
     .await;
+    // From here on this address has places of its own.
+    assert!(hosted.link(1).await.unwrap().time().await.is_ok());
     let mut garbage = TcpStream::connect(hosted.address).await.unwrap();
     garbage.write_all(&[0x55; 4096]).await.unwrap();
     let mut rest = Vec::new();
     // The relay hangs up; whether by an alert or a reset does not matter.
     let _ = garbage.read_to_end(&mut rest).await;
-    let mut silent = Vec::new();
-    for _ in 0..40 {
-        silent.push(TcpStream::connect(hosted.address).await.unwrap());
+    let mut silent = JoinSet::new();
+    for n in 0..40 {
+        let mut stranger = come(Ipv4Addr::new(127, 0, 0, 2 + n).into(), hosted.address)
+            .await
+            .unwrap();
+        silent.spawn(async move { stranger.read(&mut [0; 1]).await.unwrap_or(0) });
     }
     assert!(hosted.link(1).await.unwrap().time().await.is_ok());
-    // The oldest made room for the newest.
-    let mut oldest = silent.swap_remove(0);
-    assert_eq!(oldest.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    // All but eight had to go.
+    for _ in 0..32 {
+        assert_eq!(silent.join_next().await.unwrap().unwrap(), 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -850,7 +898,11 @@ async fn a_relay_that_is_told_to_stop_takes_nobody_in_and_lets_a_tunnel_come_to_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_dials_and_of_strangers_keeps_no_session_from_its_end() {
     let hosted = Hosted::start(relay::Limits {
-        handshakes_max: 16,
+        places: Places {
+            before_hello: 16,
+            unproven: 16,
+            ..Places::default()
+        },
         ..relay::Limits::default()
     })
     .await;

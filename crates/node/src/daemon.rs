@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -27,6 +28,10 @@ use transport::{self, Channel, EnrolledListener, EnrolledTls, PublicKey};
 const WAITING_MAX: usize = 1;
 /// Between two looks at the peers where nothing has changed: a worker may have failed.
 const LOOK: Duration = Duration::from_secs(60);
+/// Connections turned away that are written to the log one by one in a minute: strangers must not be able
+/// to fill it.
+const TURNED_AWAY_TOLD_MAX: u32 = 10;
+const TURNED_AWAY_PERIOD: Duration = Duration::from_secs(60);
 /// For what a worker still has to say once its time is over.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -50,6 +55,7 @@ pub struct Daemon {
     tasks: JoinSet<()>,
     /// Workers whose peer is gone and that have not ended: no other works for that peer before.
     leaving: BTreeMap<Id, PeerNumber>,
+    turned_away: TurnedAway,
     changed: watch::Sender<u64>,
     stop: watch::Sender<Option<Instant>>,
 }
@@ -60,6 +66,32 @@ struct Working {
     incoming: mpsc::Sender<Channel>,
     task: Id,
     at_relay: Option<AbortHandle>,
+}
+
+/// Connections turned away in a minute.
+#[derive(Default)]
+struct TurnedAway {
+    until: Option<Instant>,
+    count: u32,
+}
+
+impl TurnedAway {
+    /// Writes one to the log; of many in one minute the first, and how many there were more.
+    fn tell(&mut self, from: SocketAddr, error: transport::Error) {
+        let now = Instant::now();
+        if self.until.is_none_or(|until| until <= now) {
+            let untold = self.count.saturating_sub(TURNED_AWAY_TOLD_MAX);
+            if untold > 0 {
+                tracing::info!(untold, "turned away");
+            }
+            self.until = Some(now + TURNED_AWAY_PERIOD);
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count <= TURNED_AWAY_TOLD_MAX {
+            tracing::info!(%from, %error, "turned away");
+        }
+    }
 }
 
 impl Daemon {
@@ -91,6 +123,7 @@ impl Daemon {
             workers: BTreeMap::new(),
             tasks: JoinSet::new(),
             leaving: BTreeMap::new(),
+            turned_away: TurnedAway::default(),
             changed: watch::channel(0).0,
             stop: watch::channel(None).0,
         })
@@ -100,7 +133,7 @@ impl Daemon {
     ///
     /// # Errors
     /// The operating system has forgotten it.
-    pub fn address(&self) -> Result<Option<std::net::SocketAddr>, Error> {
+    pub fn address(&self) -> Result<Option<SocketAddr>, Error> {
         let listener = self.listener.as_ref();
         Ok(listener.map(EnrolledListener::address).transpose()?)
     }
@@ -150,7 +183,7 @@ impl Daemon {
                 _ = looks.tick() => self.look().await,
                 (from, visit) = visit => match visit {
                     Ok((channel, key)) => self.lead(&key, channel),
-                    Err(error) => tracing::info!(%from, %error, "turned away"),
+                    Err(error) => self.turned_away.tell(from, error),
                 },
             }
         }

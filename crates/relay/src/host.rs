@@ -76,6 +76,11 @@ impl Relay {
         self.enrolment.admits(key)
     }
 
+    /// Returns once `node` is no longer enrolled.
+    pub(super) async fn dismissed(&self, node: NodeId) {
+        self.enrolment.removed(node.as_bytes()).await;
+    }
+
     /// Nodes that are enrolled.
     pub fn enrolled(&self) -> usize {
         self.enrolment.count()

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use transport::Places;
+
 /// What a relay bears; the defaults suit tens of pairs on one core and 64 MiB.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For the TLS handshake. 10 s.
+    /// For the TLS handshake, from a whole ClientHello on. 10 s.
     pub handshake: Duration,
-    /// Handshakes at once; a further one displaces the oldest. 128.
-    pub handshakes_max: usize,
+    /// Of connections until they are served.
+    pub places: Places,
     /// Connections at once, after the handshake. 512.
     pub connections_max: usize,
     /// Connections of one node. 32.
@@ -39,7 +41,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
-            handshakes_max: 128,
+            places: Places::default(),
             connections_max: 512,
             connections_per_node_max: 32,
             calls_per_connection_max: 16,

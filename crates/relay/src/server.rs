@@ -1,22 +1,21 @@
-//! Connections of a relay: handshake, quotas, idle limits, and the end of all when it stops.
+//! Connections of a relay: quotas, idle limits, who is parted with, and the end of all when it stops.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
 use tonic::codegen::Service;
 
 use super::host::Relay;
 use super::service::RelayService;
 use pairing::NodeId;
-use transport::server::{
-    ACCEPT_PAUSE, CallsGoingOn, ConnectionLimits, Connections, InHandshake, Stopping, serve_calls,
-};
+use transport::server::{CallsGoingOn, ConnectionLimits, Connections, Stopping, serve_calls};
+use transport::{Entrance, Proven};
 use wire::relay::{RELAY_MESSAGE_BYTES_MAX, RelayServer};
 
 /// What a node may send of one tunnel before the relay passes it on: what the relay holds of each
@@ -35,23 +34,31 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let mut connections = Connections::new(relay.limits.handshakes_max);
+    let (tls, limits) = (relay.tls.clone(), &relay.limits);
+    let mut entrance = Entrance::open(listener, tls, limits.places, limits.handshake, |proven| {
+        ready(Ok(proven))
+    });
+    let mut connections = Connections::default();
     let upkeep = tokio::spawn(upkeep(relay.clone()));
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.run_handshake(|in_handshake, stopping| {
-                    connection(relay.clone(), stream, in_handshake, stopping)
-                }),
-                Err(_) => sleep(ACCEPT_PAUSE).await,
+            (_, visit) = entrance.next() => match visit {
+                Ok(proven) => {
+                    connections.run(|stopping| connection(relay.clone(), proven, stopping));
+                }
+                Err(error) => {
+                    relay.counters().handshakes_failed.fetch_add(1, Relaxed);
+                    // Not louder: strangers must not be able to fill the log.
+                    tracing::debug!(%error, "turned away");
+                }
             },
             () = connections.reap() => {}
             () = &mut stop => break,
         }
     }
     // Whoever comes from here on is refused by the operating system, and tries again.
-    drop(listener);
+    drop(entrance);
     relay.rooms().drain();
     tracing::info!(tunnels = relay.rooms().tunnels().len(), "draining");
     if !connections.drain(drain).await {
@@ -90,33 +97,8 @@ async fn upkeep(relay: Arc<Relay>) {
     }
 }
 
-async fn connection(
-    relay: Arc<Relay>,
-    stream: TcpStream,
-    in_handshake: InHandshake,
-    stopping: Stopping,
-) {
-    // Frames are written whole; waiting to fill a packet would only delay them.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let secured = timeout(relay.limits.handshake, relay.tls.accept(stream)).await;
-    // From here on the quotas of its node bound it, and newer handshakes no longer displace it.
-    drop(in_handshake);
-    let (secured, key) = match secured {
-        Ok(Ok(secured)) => secured,
-        Ok(Err(error)) => {
-            relay.counters().handshakes_failed.fetch_add(1, Relaxed);
-            // Not louder: strangers must not be able to fill the log.
-            tracing::debug!(%error, "turned away");
-            return;
-        }
-        Err(_) => {
-            relay.counters().handshakes_failed.fetch_add(1, Relaxed);
-            return;
-        }
-    };
-    let Ok(caller) = NodeId::from_bytes(key) else {
+async fn connection(relay: Arc<Relay>, proven: Proven, stopping: Stopping) {
+    let Ok(caller) = NodeId::from_bytes(proven.key) else {
         return;
     };
     // Counted until the connection ends.
@@ -128,7 +110,7 @@ async fn connection(
         }
     };
     tracing::debug!(node = %caller, "connected");
-    calls(relay, caller, secured, stopping).await;
+    calls(relay, caller, proven.secured, stopping).await;
     tracing::debug!(node = %caller, "gone");
 }
 
@@ -155,6 +137,6 @@ where
         .max_decoding_message_size(RELAY_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(RELAY_MESSAGE_BYTES_MAX);
     let answer = move |request| service.clone().call(request);
-    let is_let_in = || relay.admits(caller.as_bytes());
-    serve_calls(secured, &limits, &going_on, is_let_in, stopping, answer).await;
+    let dismissed = relay.dismissed(caller);
+    serve_calls(secured, &limits, &going_on, dismissed, stopping, answer).await;
 }

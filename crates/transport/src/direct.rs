@@ -1,24 +1,20 @@
 //! TCP: one node listens, the other connects.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
-use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::channel::Channel;
+use super::entrance::{BACKLOG_CONNECTIONS, Entrance};
 use super::error::{Error, Misbehaviour};
 use super::limits::Limits;
-use super::opening::{call_over, serve_enrolled, serve_over};
+use super::opening::{call_over, serve_proven};
 use super::public_key::PublicKey;
-use super::server::ACCEPT_PAUSE;
 use super::tls::{EnrolledTls, PinnedTls};
-
-/// Connections that the operating system queues until they are accepted.
-const BACKLOG_CONNECTIONS: u32 = 128;
 
 /// How long a name may take to be looked up: two name servers, each asked twice for 5 s, which is how
 /// resolvers are set up unless told otherwise.
@@ -64,9 +60,10 @@ impl Listener {
 
     /// Waits for the peer, for at most [`Limits::wait`], and opens a session with it.
     ///
-    /// Everybody else is turned away, and told to `turned_away` with the reason: the wait goes on.
-    /// A stranger can neither hold the peer up nor end the wait: handshakes run side by side, are
-    /// bounded in time, and the oldest makes room when there are too many.
+    /// Everybody else is turned away, and told to `turned_away` with the reason, as far as they come no
+    /// faster than it returns: the wait goes on. A stranger can neither hold the peer up nor end the wait:
+    /// handshakes run side by side and are bounded in time and number, and who has to go when there are
+    /// too many is not for the newest to decide ([`Places`](super::Places)).
     ///
     /// # Errors
     /// [`Error::CannotListen`]; [`Error::NobodyCame`] or [`Error::OnlyWrongKeysCame`] when the wait is
@@ -77,28 +74,29 @@ impl Listener {
         limits: &Limits,
         mut turned_away: impl FnMut(SocketAddr, Error),
     ) -> Result<Channel, Error> {
-        let listener = self
-            .listen()
-            .map_err(|error| Error::CannotListen(error.kind()))?;
+        let mut peers = EnrolledListener::at(self, tls.enrolled(), limits.clone())?;
         let deadline = Instant::now() + limits.wait;
-        let mut handshakes = Handshakes::default();
+        let (mut others, mut presented) = (0_u32, None);
         loop {
-            let next = handshakes.next(&listener, limits, |stream| {
-                let (tls, limits) = (tls.clone(), limits.clone());
-                async move { serve_over(stream, &tls, &limits).await }
-            });
-            let event = timeout_at(deadline, next).await;
-            let Ok((from, outcome)) = event else {
-                return Err(handshakes.nobody());
+            let Ok((from, visit)) = timeout_at(deadline, peers.next()).await else {
+                return Err(match presented {
+                    Some(presented) => Error::OnlyWrongKeysCame { presented },
+                    None => Error::NobodyCame {
+                        turned_away: others,
+                    },
+                });
             };
-            match outcome {
-                Ok(channel) => return Ok(channel),
+            match visit {
+                Ok((channel, _)) => return Ok(channel),
                 // Nobody but the peer gets beyond TLS.
                 Err(error @ Error::Misbehaved(rule)) if rule != Misbehaviour::Tls => {
                     return Err(error);
                 }
                 Err(error) => {
-                    handshakes.count(error);
+                    others = others.saturating_add(1);
+                    if let Error::WrongKey { presented: key } = error {
+                        presented = Some(key);
+                    }
                     turned_away(from, error);
                 }
             }
@@ -114,10 +112,7 @@ impl Listener {
 
 /// Where the peers of a node come, each known by its key; for as long as the node runs.
 pub struct EnrolledListener {
-    listener: TcpListener,
-    tls: EnrolledTls,
-    limits: Limits,
-    handshakes: Handshakes<(Channel, PublicKey)>,
+    entrance: Entrance<(Channel, PublicKey)>,
 }
 
 impl EnrolledListener {
@@ -126,16 +121,23 @@ impl EnrolledListener {
     /// # Errors
     /// Those of [`Listener::bind`].
     pub async fn open(address: &str, tls: EnrolledTls, limits: Limits) -> Result<Self, Error> {
-        let reserved = Listener::bind(address).await?;
+        Self::at(Listener::bind(address).await?, tls, limits)
+    }
+
+    fn at(reserved: Listener, tls: EnrolledTls, limits: Limits) -> Result<Self, Error> {
         let listener = reserved
             .listen()
             .map_err(|error| Error::CannotListen(error.kind()))?;
-        Ok(Self {
-            listener,
-            tls,
-            limits,
-            handshakes: Handshakes::default(),
-        })
+        let (places, handshake) = (limits.places, limits.handshake);
+        let limits = Arc::new(limits);
+        let entrance = Entrance::open(listener, tls, places, handshake, move |proven| {
+            let limits = limits.clone();
+            async move {
+                let key = proven.key;
+                Ok((serve_proven(proven, &limits).await?, key))
+            }
+        });
+        Ok(Self { entrance })
     }
 
     /// The address, with its real port.
@@ -143,117 +145,14 @@ impl EnrolledListener {
     /// # Errors
     /// [`Error::CannotListen`]: the operating system has forgotten it.
     pub fn address(&self) -> Result<SocketAddr, Error> {
-        self.listener
-            .local_addr()
-            .map_err(|error| Error::CannotListen(error.kind()))
+        self.entrance.address()
     }
 
     /// The next visitor: a channel on which a session was opened, and the key that was proven; or why it
-    /// was turned away. Handshakes run side by side, are bounded in time and number, and the oldest
-    /// makes room when there are too many. May be dropped and called again.
+    /// was turned away. Visitors come in whether or not this is called, bounded in time and number. May
+    /// be dropped and called again.
     pub async fn next(&mut self) -> (SocketAddr, Result<(Channel, PublicKey), Error>) {
-        let (tls, limits) = (&self.tls, &self.limits);
-        self.handshakes
-            .next(&self.listener, limits, |stream| {
-                let (tls, limits) = (tls.clone(), limits.clone());
-                async move { serve_enrolled(stream, &tls, &limits).await }
-            })
-            .await
-    }
-}
-
-/// The connections whose handshakes are going on, and what became of those before them.
-struct Handshakes<T> {
-    running: JoinSet<Result<T, Error>>,
-    /// Oldest first.
-    visitors: VecDeque<(Id, SocketAddr, AbortHandle)>,
-    turned_away: u32,
-    presented: Option<PublicKey>,
-}
-
-impl<T> Default for Handshakes<T> {
-    fn default() -> Self {
-        Self {
-            running: JoinSet::new(),
-            visitors: VecDeque::new(),
-            turned_away: 0,
-            presented: None,
-        }
-    }
-}
-
-impl<T: Send + 'static> Handshakes<T> {
-    /// Takes connections in until one of them has come to an end.
-    async fn next<F>(
-        &mut self,
-        listener: &TcpListener,
-        limits: &Limits,
-        handshake: impl Fn(TcpStream) -> F,
-    ) -> (SocketAddr, Result<T, Error>)
-    where
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        loop {
-            tokio::select! {
-                Some(ended) = self.running.join_next_with_id() => {
-                    let (id, outcome) = match ended {
-                        Ok(ended) => ended,
-                        Err(failed) => (failed.id(), Err(Error::Gone)),
-                    };
-                    // Not found are those displaced, which were told of when they were.
-                    if let Some(from) = self.forget(id) {
-                        return (from, outcome);
-                    }
-                }
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, from)) => {
-                        // Messages are written whole; waiting to fill a packet would only delay them.
-                        let _ = stream.set_nodelay(true);
-                        self.admit(from, handshake(stream));
-                        if self.visitors.len() > limits.handshakes_max
-                            && let Some((_, from, handshake)) = self.visitors.pop_front()
-                        {
-                            handshake.abort();
-                            return (from, Err(Error::Displaced));
-                        }
-                    }
-                    Err(_) => sleep(ACCEPT_PAUSE).await,
-                },
-            }
-        }
-    }
-
-    fn admit(
-        &mut self,
-        from: SocketAddr,
-        handshake: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) {
-        let handshake = self.running.spawn(handshake);
-        self.visitors.push_back((handshake.id(), from, handshake));
-    }
-
-    fn forget(&mut self, id: Id) -> Option<SocketAddr> {
-        let position = self
-            .visitors
-            .iter()
-            .position(|(visitor, ..)| *visitor == id)?;
-        self.visitors.remove(position).map(|(_, from, _)| from)
-    }
-
-    fn count(&mut self, error: Error) {
-        self.turned_away = self.turned_away.saturating_add(1);
-        if let Error::WrongKey { presented } = error {
-            self.presented = Some(presented);
-        }
-    }
-
-    fn nobody(&self) -> Error {
-        match self.presented {
-            Some(presented) => Error::OnlyWrongKeysCame { presented },
-            None => Error::NobodyCame {
-                turned_away: self.turned_away,
-            },
-        }
+        self.entrance.next().await
     }
 }
 

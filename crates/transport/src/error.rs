@@ -45,8 +45,9 @@ pub enum Error {
     /// TLS and the opening of the session took longer than [`Limits::handshake`](super::Limits::handshake).
     #[error("no handshake in time")]
     HandshakeTimedOut,
-    /// Newer connections displaced this one, which had not finished its handshake.
-    #[error("displaced by newer connections before its handshake was done")]
+    /// There were too many connections: another took this one's place before it had proven its key, or
+    /// too many with its key had proven it and opened no session.
+    #[error("displaced by other connections before its handshake was done")]
     Displaced,
     /// The connection broke, or the peer stopped to answer pings, or ended without finishing.
     #[error("the peer is gone")]

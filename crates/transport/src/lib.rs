@@ -11,16 +11,21 @@
 
 #![warn(unreachable_pub)]
 
+mod admission;
 mod channel;
 mod checked_body;
+mod client_hello;
 mod connection;
 mod connection_state;
 mod control;
+mod descriptors;
 mod direct;
+mod entrance;
 mod error;
 mod grpc;
 mod limits;
 mod opening;
+mod places;
 mod public_key;
 mod request_sender;
 pub mod server;
@@ -31,10 +36,12 @@ mod tunnel;
 pub use channel::{Channel, Readiness, SendPermit};
 pub use control::{ControlConnection, ControlSender};
 pub use direct::{EnrolledListener, Listener, connect};
+pub use entrance::{Entrance, Proven};
 pub use error::{Error, Misbehaviour};
 pub use limits::Limits;
 pub use opening::{call_over, serve_over};
+pub use places::Places;
 pub use public_key::PublicKey;
 pub use tls::{Admission, EnrolledTls, PinnedTls};
-pub use traffic::{Direction, MessageCount, MessageKind, Traffic};
+pub use traffic::{CountedStream, Direction, MessageCount, MessageKind, Traffic};
 pub use tunnel::{RelayConnection, Tunnel, dial_through, listen_through};

@@ -1,6 +1,8 @@
-//! What a channel waits for and how long, and how many handshakes run beside each other.
+//! What a channel waits for and how long, and how many connections there may be before it is open.
 
 use std::time::Duration;
+
+use super::places::Places;
 
 /// How long to wait and how much to take; the defaults suit two nodes on different continents.
 #[derive(Debug, Clone)]
@@ -14,10 +16,11 @@ pub struct Limits {
     pub pause_first: Duration,
     /// 5 s: a peer that starts later is found soon, and an absent one's host is not flooded.
     pub pause_max: Duration,
-    /// For TLS, HTTP/2 and the opening of the session's stream, together. 10 s.
+    /// For TLS, HTTP/2 and the opening of the session's stream, together. 10 s. A listener gives as much
+    /// to TLS, from a whole ClientHello on, and again to what follows the proof of the key.
     pub handshake: Duration,
-    /// Connections that may be in their handshake at once; a further one displaces the oldest. 64.
-    pub handshakes_max: usize,
+    /// Of connections to a listener before a session is opened on them.
+    pub places: Places,
     /// Silence after which a ping asks whether the peer is still there. 20 s: sooner than a NAT or a
     /// firewall forgets a silent connection.
     pub keep_alive_interval: Duration,
@@ -35,7 +38,7 @@ impl Default for Limits {
             pause_first: Duration::from_millis(200),
             pause_max: Duration::from_secs(5),
             handshake: Duration::from_secs(10),
-            handshakes_max: 64,
+            places: Places::default(),
             keep_alive_interval: Duration::from_secs(20),
             keep_alive_timeout: Duration::from_secs(20),
             finish: Duration::from_secs(30),

@@ -6,11 +6,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::channel::Channel;
+use super::entrance::Proven;
 use super::error::Error;
 use super::grpc;
 use super::limits::Limits;
-use super::public_key::PublicKey;
-use super::tls::{EnrolledTls, PinnedTls};
+use super::tls::PinnedTls;
 use super::traffic::{CountedStream, Traffic};
 
 /// Opens a session over `stream` as the side that made the connection: TLS client, gRPC client.
@@ -53,21 +53,9 @@ where
         .unwrap_or(Err(Error::HandshakeTimedOut))
 }
 
-/// The same for a node whose key is among several that `tls` admits; gives the key that was proven.
-pub(super) async fn serve_enrolled<S>(
-    stream: S,
-    tls: &EnrolledTls,
-    limits: &Limits,
-) -> Result<(Channel, PublicKey), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let opening = async {
-        let traffic = Arc::new(Traffic::default());
-        let metered = CountedStream::new(stream, traffic.clone());
-        let (secured, key) = tls.accept(metered).await?;
-        Ok((grpc::serve(secured, traffic, limits).await?, key))
-    };
+/// The same of a connection to a listener, whose other side has proven its key.
+pub(super) async fn serve_proven(proven: Proven, limits: &Limits) -> Result<Channel, Error> {
+    let opening = grpc::serve(proven.secured, proven.traffic, limits);
     timeout(limits.handshake, opening)
         .await
         .unwrap_or(Err(Error::HandshakeTimedOut))

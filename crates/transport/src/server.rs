@@ -1,10 +1,9 @@
-//! Serves one HTTP/2 service to many callers: the connections that run side by side, each from its
-//! handshake until it is idle, its caller is no longer let in, or the service stops.
+//! Serves one HTTP/2 service to many callers: the connections that run side by side, each until it is
+//! idle, its caller is no longer let in, or the service stops.
 //!
-//! Handed streams that were accepted, the service that answers their calls, and who says whether a
-//! caller is still let in. It accepts nothing by itself, never looks into a call, and counts no quota.
+//! Handed streams whose other side is known, the service that answers their calls, and who says when a
+//! caller is no longer let in. It accepts nothing by itself, never looks into a call, and counts no quota.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::pin::pin;
@@ -19,7 +18,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Pause after the operating system could not hand over a connection, for want of descriptors, say:
@@ -29,18 +28,11 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Names and values of all headers of one message, uncompressed: gRPC's own need less than 1 KiB.
 const HEADERS_BYTES_MAX: u32 = 8 << 10;
 
-/// All connections of one service, and those among them whose handshakes go on.
+/// All connections of one service.
+#[derive(Default)]
 pub struct Connections {
     running: JoinSet<()>,
-    /// Oldest first. Whoever holds the other half of the mark is still in its handshake.
-    handshakes: VecDeque<(Arc<()>, AbortHandle)>,
-    handshakes_max: usize,
     stop: watch::Sender<bool>,
-}
-
-/// Held by a connection until its handshake is done: from then on newer ones no longer displace it.
-pub struct InHandshake {
-    _mark: Arc<()>,
 }
 
 /// Tells a connection that its service stops.
@@ -48,47 +40,13 @@ pub struct InHandshake {
 pub struct Stopping(watch::Receiver<bool>);
 
 impl Connections {
-    /// No connections yet. Of those in their handshake at most `handshakes_max` run at once.
-    pub fn new(handshakes_max: usize) -> Self {
-        Self {
-            running: JoinSet::new(),
-            handshakes: VecDeque::new(),
-            handshakes_max,
-            stop: watch::Sender::new(false),
-        }
-    }
-
-    /// Runs a connection that needs no handshake.
+    /// Runs a connection.
     pub fn run<F>(&mut self, connection: impl FnOnce(Stopping) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // Not in `handshakes`: the operating system vouches for who is there.
-        self.running.spawn(connection(self.stopping()));
-    }
-
-    /// Runs a connection that begins with a handshake, and ends the oldest handshake when there are
-    /// too many: strangers that say nothing then cannot keep a node out that does.
-    pub fn run_handshake<F>(&mut self, connection: impl FnOnce(InHandshake, Stopping) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let mark = Arc::new(());
-        let in_handshake = InHandshake {
-            _mark: mark.clone(),
-        };
-        let task = self
-            .running
-            .spawn(connection(in_handshake, self.stopping()));
-        self.handshakes
-            .retain(|(mark, _)| Arc::strong_count(mark) > 1);
-        self.handshakes.push_back((mark, task));
-        if self.handshakes.len() > self.handshakes_max
-            && let Some((_, oldest)) = self.handshakes.pop_front()
-        {
-            // The oldest had the most time, and whoever is honest needs little of it.
-            oldest.abort();
-        }
+        let stopping = Stopping(self.stop.subscribe());
+        self.running.spawn(connection(stopping));
     }
 
     /// Waits until one of the connections has ended; for ever while there is none.
@@ -113,10 +71,6 @@ impl Connections {
     /// Cuts off what is left, and returns when it is gone.
     pub async fn cut_off(mut self) {
         self.running.shutdown().await;
-    }
-
-    fn stopping(&self) -> Stopping {
-        Stopping(self.stop.subscribe())
     }
 }
 
@@ -173,16 +127,16 @@ pub struct ConnectionLimits {
 }
 
 /// Serves the calls of one connection until its caller ends it, no call goes on for
-/// [`ConnectionLimits::idle`], `is_let_in` says no, or the service stops.
+/// [`ConnectionLimits::idle`], `dismissed` returns, or the service stops.
 ///
 /// `calls` is what `answer` counts with what it holds of each call: while one goes on, the connection is
-/// not idle. `is_let_in` is asked every [`ConnectionLimits::idle`], whether or not calls go on. When the
-/// service stops, they may still end by themselves: [`Connections::drain`] bounds how long.
+/// not idle. `dismissed` returns once the caller is no longer let in: its calls end with the connection.
+/// When the service stops, they may still end by themselves: [`Connections::drain`] bounds how long.
 pub async fn serve_calls<S, F, B>(
     stream: S,
     limits: &ConnectionLimits,
     calls: &CallsGoingOn,
-    is_let_in: impl Fn() -> bool,
+    dismissed: impl Future<Output = ()>,
     mut stopping: Stopping,
     answer: impl Fn(Request<Incoming>) -> F,
 ) where
@@ -202,6 +156,7 @@ pub async fn serve_calls<S, F, B>(
             .keep_alive_timeout(limits.keep_alive)
             .serve_connection(TokioIo::new(stream), service_fn(answer))
     );
+    let mut dismissed = pin!(dismissed);
     let mut looks = interval(limits.idle);
     // After a pause of the whole machine one look is enough, and callers had time to call.
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -211,11 +166,12 @@ pub async fn serve_calls<S, F, B>(
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
+            () = &mut dismissed => return,
             _ = looks.tick() => {
                 let idle = calls.is_none();
                 // Whoever was told to leave, and neither left nor called, may be sending a byte now and
                 // then to hold its place.
-                if !is_let_in() || (idle && told_to_leave) {
+                if idle && told_to_leave {
                     return;
                 }
                 if idle {

@@ -19,7 +19,7 @@ use rustls::pki_types::{
     UnixTime,
 };
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
+use rustls::server::{Accepted, AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::sign::CertifiedKey;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName,
@@ -27,7 +27,7 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use tokio_rustls::{StartHandshake, TlsAcceptor, TlsConnector, TlsStream};
 use zeroize::Zeroizing;
 
 use super::error::{Error, Misbehaviour};
@@ -117,6 +117,15 @@ impl PinnedTls {
         self.admit(accept(&self.server, stream).await?)
     }
 
+    /// The same, for a listener: it admits the one key.
+    pub(super) fn enrolled(&self) -> EnrolledTls {
+        let peer = self.peer;
+        EnrolledTls {
+            server: self.server.clone(),
+            admits: Arc::new(move |key| *key == peer),
+        }
+    }
+
     /// Lets a finished handshake pass only with `h2` agreed and, once more, with the peer's key: nothing
     /// here rests on rustls having asked the verifier.
     fn admit<S>(&self, secured: TlsStream<S>) -> Result<TlsStream<S>, Error> {
@@ -156,16 +165,21 @@ impl EnrolledTls {
         Ok(Self { server, admits })
     }
 
-    /// Runs the handshake; gives the stream and the key that the node has proven. The caller bounds
-    /// the time it may take.
+    /// Runs the rest of the handshake whose ClientHello was read; gives the stream and the key that the
+    /// node has proven. The caller bounds the time it may take.
     ///
     /// # Errors
     /// [`Error::WrongKey`] if the node is not enrolled, or what else was wrong.
-    pub async fn accept<S>(&self, stream: S) -> Result<(TlsStream<S>, PublicKey), Error>
+    pub(super) async fn accept<S>(
+        &self,
+        hello: Accepted,
+        stream: S,
+    ) -> Result<(TlsStream<S>, PublicKey), Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let secured = accept(&self.server, stream).await?;
+        let handshake = StartHandshake::from_parts(hello, stream).into_stream(self.server.clone());
+        let secured = finished(handshake).await?;
         let key = presented_key(&secured)?;
         // Once more: the list may have changed since the key's signature was verified.
         if (self.admits)(&key) {
@@ -180,15 +194,19 @@ async fn accept<S>(server: &Arc<ServerConfig>, stream: S) -> Result<TlsStream<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match TlsAcceptor::from(server.clone())
-        .accept(stream)
-        // The stream is wanted back, to be read on until the alert has arrived.
-        .into_fallible()
-        .await
-    {
+    finished(TlsAcceptor::from(server.clone()).accept(stream)).await
+}
+
+/// Runs a handshake to its end; one that fails closes the stream so that the alert arrives.
+async fn finished<S>(handshake: tokio_rustls::Accept<S>) -> Result<TlsStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // The stream is wanted back, to be read on until the alert has arrived.
+    match handshake.into_fallible().await {
         Ok(secured) => Ok(secured.into()),
-        Err((error, stream)) => {
-            close_after_alert(stream).await;
+        Err((error, mut stream)) => {
+            close_after(&mut stream, &[]).await;
             Err(handshake_error(&error))
         }
     }
@@ -391,10 +409,12 @@ impl ClientCertVerifier for AdmittedKeys {
     }
 }
 
-/// Closes a stream whose handshake failed, in a way that lets the alert arrive: closing a TCP socket
-/// with bytes unread would reset it, and the other side might lose what was sent last.
-async fn close_after_alert<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+/// Sends `alert`, where it is not sent yet, and closes a stream whose handshake failed, in a way that lets
+/// the alert arrive: closing a TCP socket with bytes unread would reset it, and the other side might lose
+/// what was sent last.
+pub(super) async fn close_after<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, alert: &[u8]) {
     let read_on = async {
+        stream.write_all(alert).await?;
         stream.shutdown().await?;
         let mut scratch = [0; 4096];
         let mut left = READ_ON_BYTES_MAX;
@@ -416,14 +436,19 @@ fn handshake_error(error: &io::Error) -> Error {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>())
     {
-        // Not even a record of TLS.
-        Some(rustls::Error::InvalidMessage(_)) => Error::NotTls,
-        // An alert that says nothing by itself: in a handshake, that the two have nothing in common.
-        Some(error @ rustls::Error::AlertReceived(_)) if blame(error) == Error::Gone => {
-            Error::Incompatible
-        }
-        Some(error) => blame(error),
+        Some(error) => tls_error(error),
         None => Error::Gone,
+    }
+}
+
+/// Says what an error of TLS means in a handshake.
+pub(super) fn tls_error(error: &rustls::Error) -> Error {
+    match error {
+        // Not even a record of TLS.
+        rustls::Error::InvalidMessage(_) => Error::NotTls,
+        // An alert that says nothing by itself: in a handshake, that the two have nothing in common.
+        rustls::Error::AlertReceived(_) if blame(error) == Error::Gone => Error::Incompatible,
+        error => blame(error),
     }
 }
 

@@ -116,7 +116,7 @@ impl Traffic {
 }
 
 /// A byte stream that counts into [`Traffic`].
-pub(super) struct CountedStream<S> {
+pub struct CountedStream<S> {
     stream: S,
     traffic: Arc<Traffic>,
 }

@@ -1,12 +1,12 @@
 //! The socket and the listener, and the connections that come there.
 
-use std::future::Future;
+use std::future::{Future, pending, ready};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::time::{sleep, timeout};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::time::sleep;
 
 use super::dispatch::Dispatcher;
 use super::error::Error;
@@ -16,9 +16,9 @@ use crate::socket::Socket;
 use admin::Credential;
 use pairing::NodeId;
 use transport::server::{
-    ACCEPT_PAUSE, CallsGoingOn, ConnectionLimits, Connections, InHandshake, Stopping, serve_calls,
+    ACCEPT_PAUSE, CallsGoingOn, ConnectionLimits, Connections, Stopping, serve_calls,
 };
-use transport::{self, EnrolledTls, PublicKey};
+use transport::{self, EnrolledTls, Entrance, Proven, PublicKey};
 
 /// What a client may send of one call before it is read.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -31,12 +31,7 @@ const SEND_BUFFER_BYTES: usize = 512 << 10;
 pub struct Control {
     dispatcher: Arc<Dispatcher>,
     socket: Socket,
-    remote: Option<Remote>,
-}
-
-struct Remote {
-    listener: TcpListener,
-    tls: EnrolledTls,
+    remote: Option<Entrance<Proven>>,
 }
 
 impl Control {
@@ -62,7 +57,9 @@ impl Control {
                 let list = context.clone();
                 let admits = Arc::new(move |key: &PublicKey| list.authorizer.admits(key));
                 let tls = EnrolledTls::new(context.handle.store().key().seed(), admits)?;
-                Some(Remote { listener, tls })
+                let (places, handshake) = (context.limits.places, context.limits.handshake);
+                let handed_on = |proven| ready(Ok(proven));
+                Some(Entrance::open(listener, tls, places, handshake, handed_on))
             }
         };
         Ok(Self {
@@ -74,12 +71,12 @@ impl Control {
 
     /// Where clients on other machines reach the node, with its real port.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.remote.as_ref()?.listener.local_addr().ok()
+        self.remote.as_ref()?.address().ok()
     }
 
     /// Serves until `stop`; calls that go on then have [`drain`](super::settings::ControlLimits::drain) to end.
-    pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let mut connections = Connections::new(self.dispatcher.context.limits.handshakes_max);
+    pub async fn serve(mut self, stop: impl Future<Output = ()>) {
+        let mut connections = Connections::default();
         let mut stop = pin!(stop);
         loop {
             tokio::select! {
@@ -89,17 +86,25 @@ impl Control {
                     }
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
-                accepted = accept(self.remote.as_ref()) => match accepted {
-                    Ok((stream, tls)) => connections.run_handshake(|in_handshake, stopping| {
-                        remote(self.dispatcher.clone(), stream, tls, in_handshake, stopping)
+                visit = next(self.remote.as_mut()) => match visit {
+                    Ok(proven) => connections.run(|stopping| {
+                        remote(self.dispatcher.clone(), proven, stopping)
                     }),
-                    Err(_) => sleep(ACCEPT_PAUSE).await,
+                    Err(transport::Error::WrongKey { .. }) => {
+                        let dispatcher = self.dispatcher.clone();
+                        connections.run(|_| async move {
+                            dispatcher.context.refusals.note(None, "connect").await;
+                        });
+                    }
+                    Err(_) => {}
                 },
                 () = connections.reap() => {}
                 () = &mut stop => break,
             }
         }
         drop(self.socket);
+        // Whoever comes from here on is refused by the operating system.
+        drop(self.remote);
         connections
             .drain(self.dispatcher.context.limits.drain)
             .await;
@@ -121,13 +126,10 @@ pub async fn serve(
     Ok(())
 }
 
-async fn accept(remote: Option<&Remote>) -> std::io::Result<(TcpStream, EnrolledTls)> {
+async fn next(remote: Option<&mut Entrance<Proven>>) -> Result<Proven, transport::Error> {
     match remote {
-        Some(remote) => {
-            let (stream, _) = remote.listener.accept().await?;
-            Ok((stream, remote.tls.clone()))
-        }
-        None => std::future::pending().await,
+        Some(remote) => remote.next().await.1,
+        None => pending().await,
     }
 }
 
@@ -141,32 +143,13 @@ async fn local(dispatcher: Arc<Dispatcher>, stream: UnixStream, stopping: Stoppi
     }
 }
 
-async fn remote(
-    dispatcher: Arc<Dispatcher>,
-    stream: TcpStream,
-    tls: EnrolledTls,
-    in_handshake: InHandshake,
-    stopping: Stopping,
-) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let secured = timeout(dispatcher.context.limits.handshake, tls.accept(stream)).await;
-    drop(in_handshake);
-    let (secured, key) = match secured {
-        Ok(Ok(secured)) => secured,
-        Ok(Err(transport::Error::WrongKey { .. })) => {
-            dispatcher.context.refusals.note(None, "connect").await;
-            return;
-        }
-        Ok(Err(_)) | Err(_) => return,
-    };
-    let Ok(id) = NodeId::from_bytes(key) else {
+async fn remote(dispatcher: Arc<Dispatcher>, proven: Proven, stopping: Stopping) {
+    let Ok(id) = NodeId::from_bytes(proven.key) else {
         return;
     };
     let caller = Credential::Key(id);
     if let Some(_counted) = dispatcher.connect(caller) {
-        calls(dispatcher, caller, false, secured, stopping).await;
+        calls(dispatcher, caller, false, proven.secured, stopping).await;
     }
 }
 
@@ -195,5 +178,5 @@ async fn calls<S>(
         async move { Ok(dispatcher.call(caller, is_local, going_on, request).await) }
     };
     // Whether a client is still one, and what it may do, is read with every call.
-    serve_calls(stream, &limits, &going_on, || true, stopping, answer).await;
+    serve_calls(stream, &limits, &going_on, pending(), stopping, answer).await;
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use transport::Places;
+
 /// The socket's name in a node's home.
 pub const SOCKET_FILE: &str = "control.sock";
 
@@ -32,10 +34,10 @@ impl ControlConfig {
 /// What the control service bears; the defaults suit some tens of clients.
 #[derive(Debug, Clone)]
 pub struct ControlLimits {
-    /// For the TLS handshake. 10 s.
+    /// For the TLS handshake, from a whole ClientHello on. 10 s.
     pub handshake: Duration,
-    /// Handshakes at once; a further one displaces the oldest. 32.
-    pub handshakes_max: usize,
+    /// Of connections from other machines until they are served.
+    pub places: Places,
     /// Connections at once. 128.
     pub connections_max: usize,
     /// Connections of one user or key. 16.
@@ -67,7 +69,7 @@ impl Default for ControlLimits {
     fn default() -> Self {
         Self {
             handshake: Duration::from_secs(10),
-            handshakes_max: 32,
+            places: Places::default(),
             connections_max: 128,
             connections_per_client_max: 16,
             calls_per_connection_max: 16,
