@@ -18,26 +18,39 @@ use crate::table::{PreparedTable, SealedTable};
 /// What one side commits to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Commitment {
+    /// s·G: what the release secret must open.
     pub release: PublicKey,
+    /// That s is known.
     pub release_proof: Proof,
+    /// What it will answer with.
     pub classes: ByClass<ClassCommitment>,
 }
 
+/// What one side commits to for one key class.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClassCommitment {
+    /// k·G: what every evaluation is proven under.
     pub key: PublicKey,
+    /// That k is known.
     pub key_proof: Proof,
+    /// SHA-256 of the sealed table.
     pub table_digest: [u8; 32],
+    /// Its length, which the ceiling fixes.
     pub table_bytes: u64,
 }
 
 /// Who commits to what in which session: all that the proofs are bound to.
 #[derive(Clone, Copy)]
 pub struct Committer<'a> {
+    /// A commitment is good for no other.
     pub session: &'a SessionId,
+    /// The committing side's.
     pub role: Role,
+    /// Who commits.
     pub own: &'a NodeId,
+    /// To whom.
     pub peer: &'a NodeId,
+    /// M, or zeros without a mediator.
     pub mediator: &'a [u8; 32],
 }
 
@@ -67,6 +80,7 @@ impl Commitment {
         }
     }
 
+    /// The layout above, [`bytes`](Self::bytes) long.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(Self::bytes(self.classes.wide.is_some()));
         out.extend_from_slice(self.release.encoded());

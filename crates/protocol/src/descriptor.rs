@@ -24,6 +24,7 @@ pub struct Descriptor {
     pub mediator: NodeId,
     /// M.
     pub point: [u8; 32],
+    /// The first second of the epoch.
     pub from: MediatorTime,
     /// The last second at which a session may be agreed on under this point.
     pub until: MediatorTime,
@@ -35,14 +36,19 @@ pub struct Descriptor {
 /// Why a text is no descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDescriptor {
+    /// It is something else: a node's id, say.
     #[error("a mediator's descriptor starts with tacitm1")]
     WrongPrefix,
+    /// The checksum is wrong.
     #[error("the descriptor was mistyped or cut short; paste it again, whole")]
     Mistyped,
+    /// The checksum is right and the first byte is no version that is known here.
     #[error("the descriptor is of a newer version of tacit")]
     Newer,
+    /// A part is missing, out of its bounds, or no group element.
     #[error("the text is well formed, but is not a descriptor")]
     Malformed,
+    /// Somebody else made or changed it.
     #[error("the descriptor is not signed by the mediator it names")]
     Signature,
 }

@@ -8,6 +8,7 @@ use crate::role::Role;
 
 /// The first field in which two sides' terms differ, and what each has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each field stands in the message above it")]
 pub enum Difference {
     /// The version of the protocol; nothing after it was read.
     #[error("protocol version: this side has {ours}, the peer {theirs}")]

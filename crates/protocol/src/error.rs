@@ -12,6 +12,7 @@ use crate::role::Role;
 
 /// Why a session ended without answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each field stands in the message above it")]
 pub enum Error {
     /// The two sides are set up differently; nothing was asked.
     #[error("the two sides differ: {0}")]
@@ -74,6 +75,7 @@ impl Error {
 
 /// What the peer did that the protocol forbids; never what a mediator did.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each field stands in the message above it")]
 pub enum PeerMisbehaved {
     /// A message came that its state does not have.
     #[error("{found} came where {expected} was due")]

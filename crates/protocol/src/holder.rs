@@ -102,6 +102,7 @@ impl Holder {
         })
     }
 
+    /// Whether everything was evaluated and the whole table was handed out.
     pub fn complete(&self) -> bool {
         self.evaluated_all() && self.sent_table_chunks == self.table_chunks
     }

@@ -16,7 +16,69 @@
 //! - [`descriptor`], [`settling_key`], [`verdict`]: the mediator's part when a release does not come;
 //! - [`session`]: the state machine that ties them together;
 //! - `at_rest`: the layouts of what outlives the process that made it.
-#![warn(unreachable_pub)]
+//!
+//! # Example
+//!
+//! Two sides in one process; each holds 1 and 2 and asks about 2 and 3:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use pairing::NodeKey;
+//! use protocol::{ByClass, Ceiling, Ceilings, HashedIdentity, Mediator, PreparedTable, QuestionSet};
+//! use protocol::{Role, Session, SettlingWindow, Setup, Step, Terms};
+//! # use rand_core::SeedableRng;
+//!
+//! // With a seed, as an example may; a session draws from the operating system.
+//! let rng = &mut rand_chacha::ChaCha20Rng::from_seed([1; 32]);
+//! let ceiling = ByClass { narrow: Ceiling::new(64).ok_or("no ceiling")?, wide: None };
+//! let terms = Terms {
+//!     schema_name: "example".into(),
+//!     schema_digest: [0; 32],
+//!     mediator: Mediator::None,
+//!     ceilings: ceiling.map(|_, ceiling| Ceilings::all(ceiling)),
+//!     window: SettlingWindow::DEFAULT,
+//!     reference: String::new(),
+//! };
+//! let list = |numbers: [u8; 2]| ByClass {
+//!     narrow: numbers.map(|number| HashedIdentity::from_bytes([number; 32])).to_vec(),
+//!     wide: None,
+//! };
+//! let mut side = |role, key: [u8; 32], peer| {
+//!     let setup = Setup {
+//!         role,
+//!         key: Arc::new(NodeKey::from_seed(&key)),
+//!         peer: NodeKey::from_seed(&peer).id(),
+//!         terms: terms.clone(),
+//!         questions: QuestionSet::prepare(list([2, 3]), ceiling, rng)?,
+//!         table: PreparedTable::prepare(list([1, 2]), ceiling, terms.mediator, rng, |_| ())?,
+//!     };
+//!     Session::new(setup, rng)
+//! };
+//! let mut sides = [
+//!     side(Role::Initiator, [1; 32], [2; 32])?,
+//!     side(Role::Responder, [2; 32], [1; 32])?,
+//! ];
+//!
+//! let mut answers = [None, None];
+//! while answers.iter().any(Option::is_none) {
+//!     for (own, other) in [(0, 1), (1, 0)] {
+//!         while answers[own].is_none() {
+//!             match sides[own].advance(rng)? {
+//!                 Step::Send(message) => sides[other].receive(message)?,
+//!                 Step::Persist(_) => {} // a node: on the disk before it goes on
+//!                 Step::Done(outcome) => answers[own] = Some(outcome.matches),
+//!                 Step::Wait => break,
+//!                 Step::AskTime => unreachable!("there is no mediator"),
+//!             }
+//!         }
+//!     }
+//! }
+//! let two = ByClass { narrow: vec![HashedIdentity::from_bytes([2; 32])], wide: None };
+//! assert!(answers.into_iter().flatten().all(|matches| matches == two));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod agreement;
 mod at_rest;

@@ -43,8 +43,11 @@ pub struct Asked {
 
 /// What the requester was promised by the holder's commitment and the terms.
 pub struct Promised {
+    /// k·G, proven.
     pub key: PublicKey,
+    /// SHA-256 of the sealed table that must come.
     pub table_digest: [u8; 32],
+    /// That of the holder's list.
     pub table_ceiling: Ceiling,
 }
 

@@ -119,6 +119,7 @@ impl SealedTable {
         ceiling.elements() * Tag::BYTES + ceiling.chunks() * TAG_BYTES
     }
 
+    /// SHA-256 of all chunks: what its holder commits to.
     pub fn digest(&self) -> [u8; 32] {
         sha256(&self.0)
     }
