@@ -220,12 +220,13 @@ pub fn introduce(one: &Node, two: &Node, more: &[&str]) {
     two.ok(&[&["peer", "add", "theirs", one.id.as_str()], address, more].concat());
 }
 
-/// Imports people by their numbers.
+/// Imports people by their numbers. The requested list first: with the held one sessions begin, and the first is to
+/// ask about somebody.
 pub fn import(node: &Node, held: impl Iterator<Item = u32>, requested: impl Iterator<Item = u32>) {
     let held = node.write("held.csv", &list_of(held));
     let requested = node.write("requested.csv", &list_of(requested));
-    node.ok(&["list", "import", "held", &held]);
     node.ok(&["list", "import", "requested", &requested]);
+    node.ok(&["list", "import", "held", &held]);
 }
 
 /// A list of invented people, no two of whom share a surname and a birth date; the record id is P and
