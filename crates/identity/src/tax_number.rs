@@ -47,6 +47,7 @@ pub fn parse(cell: &str) -> Result<TaxNumber, Reason> {
         .bytes()
         .map(|digit| u32::from(digit - b'0'))
         .collect();
+    // First: the check digits of nothing but zeros are right in all three.
     if values.len() >= 10 && values.iter().all(|value| *value == values[0]) {
         return Err(Reason::NumberPlaceholder);
     }
@@ -71,6 +72,7 @@ pub fn parse(cell: &str) -> Result<TaxNumber, Reason> {
             .ok()
     });
     let sex = is_rnokpp.then(|| {
+        // The ninth digit is odd for men.
         if values[8] % 2 == 1 {
             Sex::Male
         } else {

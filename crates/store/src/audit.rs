@@ -128,6 +128,7 @@ impl Tx<'_> {
     /// Adds an entry to the log, in this transaction. Its time is never before that of the one before it, whatever
     /// the clock says.
     pub(super) fn append(&self, now: Timestamp, event: &Event) -> Result<Head, Error> {
+        // As coarse as it is kept, or a head read back would not be the head that was signed.
         let now = from_ms(to_ms(now))?;
         let (seq, prev, at) = match self.head()? {
             Some(head) => (head.seq + 1, head.hash, now.max(head.at)),
@@ -140,6 +141,7 @@ impl Tx<'_> {
             event,
         };
         let line = serde_json::to_string(&entry).map_err(|_| Error::DamagedStore)?;
+        // What is longer could be written and never verified.
         if line.len() > ENTRY_BYTES_MAX {
             return Err(Error::TooLong {
                 what: "an audit entry",

@@ -47,6 +47,7 @@ impl<'a> Writer<'a> {
     /// Takes the next part.
     pub(super) fn part(&mut self, mut part: &[u8]) -> Result<(), Error> {
         while !part.is_empty() {
+            // Only once more comes: the last piece is sealed as the last, also when it is full.
             if self.piece.len() == CHUNK_BYTES {
                 self.write(false)?;
             }
@@ -93,6 +94,7 @@ pub(super) fn read(
         return Ok(None);
     }
     let bytes = usize::try_from(bytes).map_err(|_| Error::DamagedStore)?;
+    // Before room is made for it.
     if bytes > VALUE_BYTES_MAX {
         return Err(Error::DamagedStore);
     }
@@ -118,6 +120,7 @@ fn row(owner: Owner, place: i64, last: bool) -> [u8; 17] {
     let mut row = [0; 17];
     row[..8].copy_from_slice(&owner.row.to_be_bytes());
     row[8..16].copy_from_slice(&place.to_be_bytes());
+    // In the place, so that a value whose end was cut off does not open.
     row[16] = u8::from(last);
     row
 }

@@ -52,6 +52,7 @@ impl Store {
             if clients.iter().any(|client| client.credential == credential) {
                 return Err(Error::Exists { what: "the client" });
             }
+            // Who comes again gets the old number: its queries, answers and audit entries name it.
             let number = tx.query_row(
                 "INSERT INTO client (tag, active, sealed) VALUES (?, 0, x'')
                  ON CONFLICT (tag) DO UPDATE SET active = 0 RETURNING id",

@@ -188,6 +188,7 @@ impl Store {
 
     /// A thread that panicked has rolled its transaction back: the connection is as good as before.
     pub(super) fn connection(&self) -> Connected<'_> {
+        // The turn before the lock: a mutex may let the same thread in again and again.
         let turn = self.turns.wait();
         Connected {
             connection: self.database.lock().unwrap_or_else(PoisonError::into_inner),
@@ -222,6 +223,7 @@ impl<'a> Deref for Tx<'a> {
 pub(super) fn lock(home: &Path) -> Result<File, Error> {
     owner_only::check_dir_closed(home)?;
     let lock = owner_only::open_or_make(&home.join(LOCK_FILE))?;
+    // Without waiting: whoever has it may be a daemon that runs for months.
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse { home: home.into() }),
@@ -252,6 +254,7 @@ pub(super) fn connect(home: &Path) -> Result<Connection, Error> {
         source,
     })?;
     let database = Connection::open_with_flags(real.join(STORE_FILE), flags)?;
+    // Before the log is touched: in this mode it needs no file of shared memory.
     database.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     Ok(database)
 }
@@ -275,11 +278,16 @@ pub(super) fn set_up(database: &Connection) -> Result<(), Error> {
         return Err(Error::NoWal);
     }
     for (name, value) in [
+        // WAL's own default may lose the last commits with the power, and a table would serve twice.
         ("synchronous", "FULL"),
         ("foreign_keys", "ON"),
+        // Whoever can write to the file could put functions into a view or a trigger.
         ("trusted_schema", "OFF"),
+        // A damaged page is found when it is read, and not when it was already acted on.
         ("cell_size_check", "ON"),
+        // Rows that were erased would stay readable in free pages.
         ("secure_delete", "ON"),
+        // A large sort would leave rows outside the home.
         ("temp_store", "MEMORY"),
     ] {
         database.pragma_update(None, name, value)?;

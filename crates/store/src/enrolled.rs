@@ -79,6 +79,7 @@ pub fn remove(home: &Path, nodes: &[NodeId]) -> Result<usize, Error> {
     let known = load(home)?;
     let path = path(home);
     let names = |line: &str| line.parse().is_ok_and(|id: NodeId| nodes.contains(&id));
+    // Line by line, so that the operator's notes stay.
     let kept: String = read(&path)?
         .split_inclusive('\n')
         .filter(|line| is_note(line) || !names(line))
@@ -90,6 +91,7 @@ pub fn remove(home: &Path, nodes: &[NodeId]) -> Result<usize, Error> {
 fn read(path: &Path) -> Result<String, Error> {
     let content = owner_only::read_whole(path, FILE_BYTES_MAX)?.unwrap_or_default();
     let mut text = String::from_utf8_lossy(&content).into_owned();
+    // An editor may leave the last line open; the next id would be put onto it.
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }

@@ -214,6 +214,7 @@ fn parse(content: &[u8], path: &Path) -> Result<StoredKey, KeyFault> {
         .parse()
         .map_err(|_| KeyFault::Damaged)?;
     let key = value(key_line, "key ")?;
+    // Written anew and compared: a header has one spelling, and it is associated data.
     if header == plain_header(id) {
         let mut seed = Zeroizing::new([0; 32]);
         hex::decode_to_slice(key, seed.as_mut()).map_err(|_| KeyFault::Damaged)?;

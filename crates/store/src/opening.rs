@@ -35,6 +35,7 @@ impl Store {
     ) -> Result<Self, Error> {
         owner_only::make_dir(home)?;
         let lock = lock(home)?;
+        // Made by us, because SQLite would make it as the umask says.
         drop(owner_only::open_or_make(&home.join(STORE_FILE))?);
         let mut database = connect(home)?;
         if migrations::version(&database, &home.join(STORE_FILE))?.is_some() {
@@ -45,6 +46,7 @@ impl Store {
         let cells = CellCipher::new(&data_key);
         let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
         migrations::migrate(&tx, 0)?;
+        // With the tables: a store without a sealed key opens for nobody, ever.
         unlock::add_slot(&tx, &data_key, passphrase, cost)?;
         tx.commit()?;
         let store = Self::assembled(home, database, lock, data_key, cells, key)?;
@@ -78,6 +80,7 @@ impl Store {
         };
         check_length(home, &database)?;
         set_up(&database)?;
+        // Before the migration: who does not know the passphrase changes nothing.
         let data_key = unlock::open(&database, passphrase, now)?;
         let cells = CellCipher::new(&data_key);
         let tx = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -113,6 +116,7 @@ impl Store {
         cost: Cost,
         now: Timestamp,
     ) -> Result<(), Error> {
+        // The store takes both passphrases while the key file changes, so that one opens both wherever this is cut off.
         self.write(|tx| unlock::add_slot(tx, &self.data_key, new, cost))?;
         key_file::reseal(self.home(), self.key(), new, cost)?;
         self.write(|tx| {

@@ -83,6 +83,7 @@ pub(super) fn read_named(path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<
     if !metadata.is_file() && !metadata.file_type().is_fifo() {
         return Err(Error::NotAFile { path: path.into() });
     }
+    // What starts a service hands it credentials in files of root.
     check_owner(&metadata, path, &[own_id(), ROOT])?;
     check_closed(&metadata, path)?;
     read_bounded(file, path, bytes_max)
@@ -103,6 +104,7 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), Error> {
         .create(dir)
         .map_err(|e| failed("make the directory", dir, e))?;
     for made in missing {
+        // Power that fails could otherwise take the new directory with all that is in it.
         sync_dir(parent(made))?;
     }
     check_dir(dir)
@@ -161,6 +163,7 @@ fn write_beside(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, 
         .map_err(doing)?;
     let only_owner = Permissions::from_mode(0o600);
     file.as_file().set_permissions(only_owner).map_err(doing)?;
+    // Both before it gets its name: a crash may not leave the name without the content.
     file.write_all(content).map_err(doing)?;
     file.as_file().sync_all().map_err(doing)?;
     Ok(file)
@@ -243,6 +246,7 @@ pub(super) fn erase(path: &Path) -> Result<(), Error> {
     };
     let length = file.metadata().map_err(doing)?.len();
     io::copy(&mut io::repeat(0).take(length), &mut file).map_err(doing)?;
+    // Before the name goes: of a file without one the zeros need not be written.
     file.sync_all().map_err(doing)?;
     std::fs::remove_file(path).map_err(doing)?;
     sync_dir(parent(path))

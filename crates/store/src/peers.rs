@@ -51,6 +51,7 @@ impl Store {
                 });
             }
             let tag = tx.cells.tag("peer", &[entry.id.as_bytes()]);
+            // Who comes again gets the old number, and with it what was counted against its budget.
             let number = tx.query_row(
                 "INSERT INTO peer (tag, active, sealed) VALUES (?, 0, x'')
                  ON CONFLICT (tag) DO UPDATE SET active = 0 RETURNING id",
@@ -104,6 +105,7 @@ impl Store {
     pub fn require_approval(&self, number: PeerNumber, now: Timestamp) -> Result<(), Error> {
         self.write(|tx| {
             let mut entry = tx.peer(number)?.entry;
+            // Without an entry in the log, which would tell of a change that was none.
             if entry.policy.approval == Approval::ByHand {
                 return Ok(());
             }
@@ -131,6 +133,7 @@ impl Store {
                     why: "a session with it is signed, and ends by the mediator's word first",
                 });
             }
+            // Or an approval of the old pairing would let in the first session of a new one.
             super::approvals::drop_unused_of(tx, number)?;
             tx.execute("UPDATE peer SET active = 0 WHERE id = ?", [number])?;
             super::prepared::discard_unused_of(tx, number)?;

@@ -86,6 +86,7 @@ pub fn load(home: &Path, cipher: &FileCipher) -> Result<Vec<EpochKey>, Error> {
             None => return Err(Error::NotOurs { path }),
         }
     }
+    // Files come in the order of their points, which says nothing of time.
     keys.sort_by_key(|key| (key.from, key.until));
     Ok(keys)
 }

@@ -82,9 +82,11 @@ pub(super) fn open(
     passphrase: &Passphrase,
     now: Timestamp,
 ) -> Result<DataKey, Error> {
+    // From here, so that trying several slots does not add to it.
     let answer_at = Instant::now() + WRONG_PASSPHRASE_DELAY;
     for (newest, seal, wrapped) in slots(database)? {
         if let Some(key) = try_slot(&seal, &wrapped, passphrase)? {
+            // The key file opened under it too: a change of the passphrase that was cut off has got past it.
             if newest {
                 drop_older_slots(database)?;
             }

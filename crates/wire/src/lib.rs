@@ -100,6 +100,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Error> {
         return Err(Error::TooLong);
     }
     let decoded = pb::SessionMessage::decode(bytes).map_err(|_| Error::NotProtobuf)?;
+    // The length first: it is cheap, and finds most of what is wrong.
     if decoded.encoded_len() != bytes.len() || decoded.encode_to_vec() != bytes {
         return Err(Error::NotCanonical);
     }

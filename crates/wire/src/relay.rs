@@ -50,6 +50,7 @@ impl TryFrom<Frame> for Piece {
         match frame.frame.ok_or(Error::Empty)? {
             Kind::Peer(id) => node_id(&id).map(Self::Peer),
             Kind::Joined(_) => Ok(Self::Joined),
+            // A frame that carries nothing would cost the relay work and count as no byte.
             Kind::Data(data) if data.is_empty() => Err(Error::Empty),
             Kind::Data(data) if data.len() > FRAME_DATA_BYTES_MAX => Err(Error::TooLong),
             Kind::Data(data) => Ok(Self::Data(data)),

@@ -26,6 +26,7 @@ impl Columns {
         let mut indices = [None; Field::ALL.len()];
         let by_hand = take_mapped(&header, mapped, &mut indices)?;
         let any_known = take_known(&header, mapped, &by_hand, &mut indices)?;
+        // A column mapped by hand shows that the row is a header, whatever its words.
         if mapped.is_empty() && !any_known {
             return Err(ListError::NoKnownColumn { seen: header });
         }

@@ -33,6 +33,7 @@ pub(super) fn sniff<R: Read + Seek>(reader: &mut R) -> Result<Format, ListError>
     if head.starts_with(b"PK\x03\x04") {
         return Ok(Format::Xlsx);
     }
+    // Spreadsheet programs and editors write a mark before UTF-8 too.
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     if text.trim_ascii_start().starts_with(b"{") {
         Ok(Format::JsonLines)

@@ -85,6 +85,7 @@ impl ReportBuilder {
     /// Counts one row, and adds to its issues what earlier rows make of it.
     pub(super) fn add(&mut self, row: &mut ScannedRow) -> Result<(), ListError> {
         self.report.rows += 1;
+        // Before the row takes room in the maps below.
         if self.report.rows > ROWS_MAX {
             return Err(ListError::TooManyRows);
         }

@@ -161,6 +161,7 @@ impl Scanner<'_> {
             .par_drain(..)
             .map(|row| ScannedRow::read(row, columns, schema, options))
             .collect();
+        // One after the other again: what comes twice is told with the line that was first.
         for mut row in scanned {
             self.report.add(&mut row)?;
             (self.each)(row);

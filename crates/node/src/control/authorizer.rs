@@ -86,6 +86,7 @@ impl Authorizer {
             None => OTHER_CALL,
         };
         let Some(client) = client else {
+            // Under the name of a known call or one name for all others: what a stranger writes is not logged.
             self.refusals.note(None, name).await;
             return Err(Status::permission_denied(match credential {
                 Credential::User(_) => "this user is not a client of the node",

@@ -49,6 +49,7 @@ impl Control {
                 let listener = TcpListener::bind(&address)
                     .await
                     .map_err(|source| Error::Address { address, source })?;
+                // Before the first handshake, which would find no client enrolled.
                 context
                     .authorizer
                     .read_keys()

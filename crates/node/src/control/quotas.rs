@@ -54,6 +54,7 @@ impl Quotas {
 
     /// Counts a call; `None` when there are too many.
     pub(super) fn call(&self, caller: Credential) -> Option<Counted> {
+        // Before the lock, and given back by itself where the client has too many.
         let permit = self.calls.clone().try_acquire_owned().ok()?;
         let mut counts = lock(&self.counts);
         let max = self.limits.calls_per_client_max;

@@ -68,6 +68,7 @@ impl Refusals {
 
     /// Writes down the refused calls that were only counted so far.
     pub(super) async fn write_counted(&self) {
+        // Out of the lock before writing, which waits for the disk.
         let left: Vec<_> = self.lock().drain().collect();
         for ((client, call), refusals) in left {
             if refusals.since > 0 {

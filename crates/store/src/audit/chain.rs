@@ -85,6 +85,7 @@ impl Chain {
         let expected = self.seq + 1;
         let link: Link =
             serde_json::from_str(line).map_err(|_| AuditFault::Broken { seq: expected })?;
+        // Before the hash: an entry that is missing is told as that, not as an edited one.
         if link.seq != expected {
             return Err(AuditFault::OutOfOrder {
                 expected,
