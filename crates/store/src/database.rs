@@ -278,7 +278,7 @@ pub(super) fn set_up(database: &Connection) -> Result<(), Error> {
         return Err(Error::NoWal);
     }
     for (name, value) in [
-        // WAL's own default may lose the last commits with the power, and a table would serve twice.
+        // NORMAL, which is usual with WAL, may lose the last commits with the power, and a table would serve twice.
         ("synchronous", "FULL"),
         ("foreign_keys", "ON"),
         // Whoever can write to the file could put functions into a view or a trigger.
