@@ -160,6 +160,7 @@ async fn run_node(
         mediator: entry.policy.mediator.clone(),
         policy: entry.policy,
         asked_at: now,
+        asked_list: 1,
     };
     let number = store.start_session(&start, now).unwrap();
     let state = Arc::new(session.disk.state().unwrap());

@@ -239,6 +239,7 @@ fn a_query_waits_and_shows_the_answers_when_every_peer_has_answered() {
     assert!(why.contains("peer 1: not yet; no session is due"), "{why}");
     let found = store::answers::Answers {
         asked: 1,
+        list: None,
         wide: false,
         found: vec![store::answers::MatchedRecord {
             record_id: "1".into(),

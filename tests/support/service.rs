@@ -247,6 +247,7 @@ impl Node {
             mediator: None,
             policy,
             asked_at: Timestamp::now(),
+            asked_list: 1,
         };
         let session = store.start_session(&start, Timestamp::now()).unwrap();
         let end = End {
@@ -366,6 +367,7 @@ pub fn answers(asked: u64, found: &[(u32, Answer)]) -> Answers {
     });
     Answers {
         asked,
+        list: None,
         wide: false,
         found: found.collect(),
     }

@@ -11,13 +11,25 @@ use identity::grade::answer;
 use identity::{Answer, HashedIdentity, KeyClass, ListSizes, Person, Schema};
 use protocol::{ByClass, ListKind, Matches};
 use store::answers::{Answers, MatchedRecord};
+use store::lists::Elements;
 use store::{Error, Store};
 
 /// What one session asks of a peer.
 pub(super) struct Asking {
     pub identities: ByClass<Vec<HashedIdentity>>,
+    /// The version of the standing list.
+    pub list: i64,
     /// Queries that did not fit beside what was before them.
     pub left_out: usize,
+}
+
+/// What one session asked.
+pub(super) struct Asked<'a> {
+    pub identities: &'a HashSet<HashedIdentity>,
+    /// The version of the standing list, where it is known.
+    pub list: Option<i64>,
+    /// Whether it asked of the wide class too.
+    pub wide: bool,
 }
 
 /// Gathers the standing list and, the oldest first, the queries that the peer has not answered, as far
@@ -27,7 +39,10 @@ pub(super) struct Asking {
 /// Those of the store.
 pub(super) fn gather(store: &Store, peer: PeerNumber, policy: &Policy) -> Result<Asking, Error> {
     let wide = policy.wide.is_some();
-    let mut identities = store.elements(ListKind::Requested, wide)?.identities;
+    let Elements {
+        mut identities,
+        version,
+    } = store.elements(ListKind::Requested, wide)?;
     let mut left_out = 0;
     for query in store.queries_to_ask(peer)? {
         let query = query?;
@@ -52,14 +67,14 @@ pub(super) fn gather(store: &Store, peer: PeerNumber, policy: &Policy) -> Result
     }
     Ok(Asking {
         identities,
+        list: version,
         left_out,
     })
 }
 
 /// What the peer's answer means for each query, and for the standing list under `None`.
 ///
-/// `asked` is everything that the session asked, and whether of the wide class too; `held` what of it the
-/// peer holds.
+/// `held` is what the peer holds of what the session asked.
 ///
 /// # Errors
 /// Those of the store.
@@ -68,7 +83,7 @@ pub(super) fn answers(
     peer: PeerNumber,
     policy: &Policy,
     schema: Schema,
-    (asked, wide): (&HashSet<HashedIdentity>, bool),
+    asked: &Asked<'_>,
     held: &Matches,
 ) -> Result<Vec<(Option<QueryNumber>, Answers)>, Error> {
     let matched: HashSet<HashedIdentity> = held
@@ -76,11 +91,11 @@ pub(super) fn answers(
         .flat_map(|(_, held)| held.iter().copied())
         .collect();
     let mut classes = vec![KeyClass::Narrow];
-    classes.extend(wide.then_some(KeyClass::Wide));
+    classes.extend(asked.wide.then_some(KeyClass::Wide));
     let info = store.list(ListKind::Requested)?;
     let grading = Grading {
         schema,
-        asked,
+        asked: asked.identities,
         matched,
         sizes: ListSizes {
             requested: info.as_ref().map_or(0, |info| info.people),
@@ -90,7 +105,7 @@ pub(super) fn answers(
     };
     let mut all = Vec::new();
     if info.is_some() {
-        let none = || none_asked(wide);
+        let none = || none_of(asked);
         let (standing, _) = store.fold_people(ListKind::Requested, none, |standing, person| {
             grading.put(&person, standing);
         })?;
@@ -101,7 +116,7 @@ pub(super) fn answers(
         if !query.people.iter().all(|person| grading.was_asked(person)) {
             continue;
         }
-        let mut answers = none_asked(wide);
+        let mut answers = none_of(asked);
         for person in &query.people {
             grading.put(person, &mut answers);
         }
@@ -151,10 +166,11 @@ impl Grading<'_> {
     }
 }
 
-fn none_asked(wide: bool) -> Answers {
+fn none_of(asked: &Asked<'_>) -> Answers {
     Answers {
         asked: 0,
-        wide,
+        list: asked.list,
+        wide: asked.wide,
         found: Vec::new(),
     }
 }

@@ -67,6 +67,10 @@ pub(super) struct Worker {
     making: Option<Making>,
     /// Whether the stock has yet to look at what was changed in the store.
     lists_changed: bool,
+    /// Somebody asked for a session at once, and the stock has yet to look at what is asked.
+    at_once: bool,
+    /// When the stock was last seen to.
+    looked: Duration,
     /// A session is wanted once what serves asks what was asked at this change.
     wanted: Option<Change>,
     /// Whether a session could begin at the last look; if not, the trouble shown is why.
@@ -114,6 +118,8 @@ impl Worker {
             stock: Stock::new(ticks, sessions),
             making: None,
             lists_changed: true,
+            at_once: false,
+            looked: Duration::ZERO,
             wanted: None,
             ready: true,
         }
@@ -224,28 +230,33 @@ impl Worker {
             self.hear_made(made);
         }
         // Before the store is read: who asked at once has put into it what is to be asked.
-        let at_once = self.context.handle.take_at_once(self.context.peer);
-        if std::mem::take(&mut self.lists_changed) || at_once {
+        self.at_once |= self.context.handle.take_at_once(self.context.peer);
+        if self.lists_changed || self.at_once {
             let entry = peer.clone();
             let basis = self
                 .context
                 .blocking(move |handle, _| prepare::basis(&handle, &entry));
             match basis.await {
-                Ok(basis) => self.stock.look(basis),
+                Ok(basis) => {
+                    self.lists_changed = false;
+                    self.stock.look(basis);
+                    if std::mem::take(&mut self.at_once) {
+                        self.wanted = self.stock.latest();
+                    }
+                }
+                // Looked at again at the next look.
                 Err(reason) => {
+                    self.lists_changed = true;
                     self.stock.clear();
                     self.context.show_trouble(&reason);
                 }
             }
         }
-        if at_once {
-            self.wanted = self.stock.latest().or(self.wanted);
-        }
-        if self.stock.turn(self.elapsed()) {
-            self.discard_others().await;
-        }
+        // One moment for what is open now and for when it changes: an opening in between would be missed.
+        self.looked = self.elapsed();
+        self.stock.turn(self.looked);
         self.begin_making(peer);
-        let ready = self.stock.is_open(self.elapsed());
+        let ready = self.stock.is_open(self.looked);
         self.hear(Event::Stocked(ready));
         if let Some(change) = self.wanted
             && self.stock.serves(change)
@@ -293,21 +304,6 @@ impl Worker {
         }
     }
 
-    /// Discards what was prepared and will not serve.
-    async fn discard_others(&self) {
-        let kept = self.stock.kept();
-        let discarding = self.context.blocking(move |handle, peer| {
-            let tables: Vec<_> = kept.tables.into_iter().collect();
-            let questions: Vec<_> = kept.questions.iter().map(|q| q.number).collect();
-            Ok(handle
-                .store()
-                .discard_unused_but(peer, &tables, &questions)?)
-        });
-        if let Err(reason) = discarding.await {
-            self.context.show_trouble(&reason);
-        }
-    }
-
     /// Shows how things stand, and waits for what comes first.
     async fn next(&mut self, peer: &Peer) -> Next {
         let now = self.now();
@@ -329,7 +325,7 @@ impl Worker {
         let (pause, then) = match step {
             Step::Call => (Duration::ZERO, Next::Call),
             Step::Wait { pause, .. } => {
-                let turns = self.stock.next_change(now.elapsed);
+                let turns = self.stock.next_change(self.looked);
                 let turns = turns.map(|at| at.saturating_sub(now.elapsed));
                 (turns.map_or(pause, |turns| turns.min(pause)), Next::Look)
             }
@@ -415,6 +411,9 @@ impl Worker {
         if let Some(ended) = came.spent {
             self.stock.spent(ended - self.began);
             // What it answered is not asked again.
+            self.lists_changed = true;
+        } else if came.gone {
+            self.stock.lost();
             self.lists_changed = true;
         } else {
             self.stock.put_back(taken);

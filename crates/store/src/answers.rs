@@ -19,6 +19,9 @@ use identity::{Answer, KeyKind};
 pub struct Answers {
     /// Records asked.
     pub asked: u64,
+    /// The version of the requested list that was asked, where that is known: of another, nobody can say whether
+    /// a record was asked.
+    pub list: Option<i64>,
     /// Whether keys of the wide class were asked too: without them nobody was asked about who has no other.
     pub wide: bool,
     /// Those of them for which a key matched.
@@ -46,6 +49,8 @@ pub struct PeerAnswers {
 struct SealedAnswers {
     query: Option<QueryNumber>,
     asked: u64,
+    #[serde(default)]
+    list: Option<i64>,
     #[serde(default)]
     wide: bool,
     found: Vec<SealedFound>,
@@ -154,6 +159,7 @@ fn keep(query: Option<QueryNumber>, answers: &Answers) -> SealedAnswers {
     SealedAnswers {
         query,
         asked: answers.asked,
+        list: answers.list,
         wide: answers.wide,
         found: found.collect(),
     }
@@ -171,6 +177,7 @@ fn unkeep(kept: SealedAnswers) -> Option<Answers> {
     });
     Some(Answers {
         asked: kept.asked,
+        list: kept.list,
         wide: kept.wide,
         found: found.collect::<Option<_>>()?,
     })

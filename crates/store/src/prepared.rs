@@ -144,9 +144,18 @@ impl Store {
         self.write(|tx| {
             let table = tx.reserve(TABLES, ready.table.number())?;
             let questions = tx.reserve(QUESTIONS, ready.questions.number())?;
-            let (Some(table), Some(questions)) = (table, questions) else {
-                tx.put_back(ready)?;
-                return Ok(None);
+            let (table, questions) = match (table, questions) {
+                (Some(table), Some(questions)) => (table, questions),
+                // What this call took, and not what another session has.
+                (Some(_), None) => {
+                    tx.put_back(TABLES, ready.table.number())?;
+                    return Ok(None);
+                }
+                (None, Some(_)) => {
+                    tx.put_back(QUESTIONS, ready.questions.number())?;
+                    return Ok(None);
+                }
+                (None, None) => return Ok(None),
             };
             let table = PreparedTable::decode(&table).ok_or(Error::DamagedStore)?;
             let questions = QuestionSet::decode(&questions).ok_or(Error::DamagedStore)?;
@@ -160,10 +169,15 @@ impl Store {
     ///
     /// Those of the database.
     pub fn put_back(&self, ready: Ready) -> Result<(), Error> {
-        self.write(|tx| tx.put_back(ready))
+        self.write(|tx| {
+            for (stock, number) in numbers(ready) {
+                tx.put_back(stock, number)?;
+            }
+            Ok(())
+        })
     }
 
-    /// Discards what is unused of a peer and not among `kept`.
+    /// Discards what is unused of a peer and not among those kept, one in each transaction.
     ///
     /// # Errors
     ///
@@ -174,19 +188,17 @@ impl Store {
         tables: &[TableNumber],
         questions: &[QuestionsNumber],
     ) -> Result<(), Error> {
-        self.write(|tx| {
-            for table in tx.unused(TABLES, peer)? {
-                if !tables.contains(&TableNumber::new(table)) {
-                    tx.discard(TABLES, table)?;
-                }
-            }
-            for set in tx.unused(QUESTIONS, peer)? {
-                if !questions.contains(&QuestionsNumber::new(set)) {
-                    tx.discard(QUESTIONS, set)?;
-                }
-            }
-            Ok(())
-        })
+        let (unused_tables, unused_questions) = self.unused(peer)?;
+        for table in unused_tables.iter().filter(|table| !tables.contains(table)) {
+            self.write(|tx| tx.discard(TABLES, table.number()))?;
+        }
+        for set in unused_questions
+            .iter()
+            .filter(|set| !questions.contains(set))
+        {
+            self.write(|tx| tx.discard(QUESTIONS, set.number()))?;
+        }
+        Ok(())
     }
 
     /// The tables and question sets of a peer that no session has taken, the oldest first.
@@ -297,16 +309,14 @@ impl Tx<'_> {
             .ok_or(altered)
     }
 
-    fn put_back(&self, ready: Ready) -> Result<(), Error> {
-        for (stock, number) in numbers(ready) {
-            self.execute(
-                &format!(
-                    "UPDATE {} SET state = ? WHERE id = ? AND state = ?",
-                    stock.table
-                ),
-                params![UNUSED, number, RESERVED],
-            )?;
-        }
+    fn put_back(&self, stock: Stock, number: i64) -> Result<(), Error> {
+        self.execute(
+            &format!(
+                "UPDATE {} SET state = ? WHERE id = ? AND state = ?",
+                stock.table
+            ),
+            params![UNUSED, number, RESERVED],
+        )?;
         Ok(())
     }
 
@@ -430,7 +440,10 @@ mod tests {
         };
         assert_eq!(table_bytes(&table_back), table_bytes(&table));
         assert_eq!(set_bytes(&set_back), set_bytes(&set));
-        assert!(store.reserve(ready).unwrap().is_none());
+        // However often somebody else tries.
+        for _ in 0..3 {
+            assert!(store.reserve(ready).unwrap().is_none());
+        }
         store.put_back(ready).unwrap();
         assert!(store.reserve(ready).unwrap().is_some());
         let spend = || store.write(|tx| tx.spend(ready, peer, 0));

@@ -52,6 +52,8 @@ pub struct Start {
     pub policy: Policy,
     /// When the lists were read that it asks.
     pub asked_at: Timestamp,
+    /// The version of the requested list that it asks.
+    pub asked_list: i64,
 }
 
 /// How a session ended, and what came of it.
@@ -77,6 +79,8 @@ pub struct SessionInfo {
     pub mediator: Option<String>,
     /// When the lists were read that it asked.
     pub asked_at: Timestamp,
+    /// The version of the requested list that it asked, where that was kept.
+    pub asked_list: Option<i64>,
     pub stage: Stage,
 }
 
@@ -87,6 +91,8 @@ pub(super) struct SealedSession {
     mediator: Option<String>,
     #[serde(default)]
     asked_at: Option<Timestamp>,
+    #[serde(default)]
+    asked_list: Option<i64>,
     pub(super) id: Option<String>,
     outcome: Option<Outcome>,
     blame: Option<Blame>,
@@ -124,6 +130,7 @@ impl Store {
                 initiator: start.role == Role::Initiator,
                 mediator: start.mediator.clone(),
                 asked_at: Some(start.asked_at),
+                asked_list: Some(start.asked_list),
                 ..SealedSession::default()
             };
             tx.put_session(session, COMMITTED, &kept)?;
@@ -315,7 +322,9 @@ impl Tx<'_> {
             return Err(wrong_state());
         }
         for (query, answers) in end.answers {
-            self.put_answers(*query, peer, session, answers, end.asked_at)?;
+            // Where only the time is known at which the list was read, it says which list that was.
+            let at = answers.list.map_or(end.asked_at, |_| now);
+            self.put_answers(*query, peer, session, answers, at)?;
         }
         if let Some(receipt) = end.receipt {
             let at = session.number().to_be_bytes();
@@ -386,6 +395,7 @@ impl Tx<'_> {
             peer: row.get(1)?,
             started,
             asked_at: kept.asked_at.unwrap_or(started),
+            asked_list: kept.asked_list,
             id: kept.id.as_deref().map(session_id).transpose()?,
             mediator: kept.mediator,
             stage,

@@ -349,6 +349,7 @@ fn start(
         mediator: None,
         policy: store.peer(peer).unwrap().entry.policy,
         asked_at: now(),
+        asked_list: 1,
     };
     let session = store.start_session(&start, now()).unwrap();
     say(&format!("used {} {}", ready.table, ready.questions));

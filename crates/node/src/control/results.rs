@@ -148,7 +148,11 @@ pub(super) async fn standing(
     let (list, answers, names) = read.await?;
     // Whether a record was in the list already when an older answer was given, nobody knows.
     let lookup = Lookup::new(answers, |peer| {
-        (peer.at >= list.imported).then_some(Answer::None)
+        let asked = match peer.answers.list {
+            Some(version) => version == list.version,
+            None => peer.at >= list.imported,
+        };
+        asked.then_some(Answer::None)
     });
     let header = lookup.header(list.header.header, &names);
     let (outgoing, incoming) = mpsc::channel(WAITING_MAX);

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::no_session::{NoSession, Note};
 use super::outcome::{Findings, SessionRun, Without};
 use super::prepare::check_schema;
-use crate::asking;
+use crate::asking::{self, Asked};
 use crate::disposition::{Next, Recourse};
 use crate::handle::Handle;
 use crate::{Cause, Ended};
@@ -178,15 +178,13 @@ pub(super) fn keep_answers(
     let store = handle.store();
     let policy = &peer.entry.policy;
     let schema = handle.schema();
-    let asked: HashSet<HashedIdentity> = run.asked.iter().copied().collect();
-    let answers = asking::answers(
-        store,
-        peer.number,
-        policy,
-        schema,
-        (&asked, run.wide),
-        &matches.held,
-    )?;
+    let identities: HashSet<HashedIdentity> = run.asked.iter().copied().collect();
+    let asked = Asked {
+        identities: &identities,
+        list: run.asked_list,
+        wide: run.wide,
+    };
+    let answers = asking::answers(store, peer.number, policy, schema, &asked, &matches.held)?;
     let end = End {
         outcome: matches.outcome,
         blame: None,

@@ -14,6 +14,8 @@ pub(super) struct SessionRun {
     pub number: SessionNumber,
     /// When the lists were read.
     pub asked_at: Timestamp,
+    /// The version of the requested list, where it is known.
+    pub asked_list: Option<i64>,
     /// Every identity that it asked, padding among them.
     pub asked: Vec<HashedIdentity>,
     /// Whether the wide class was asked too.

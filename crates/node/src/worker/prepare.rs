@@ -65,9 +65,10 @@ pub(super) fn prepare(
     plan: &Plan,
 ) -> Result<Option<Prepared>, NoSession> {
     let store = handle.store();
+    let before = still_there(store, peer, plan)?;
     let mut prepared = Prepared::default();
     if plan.same_held {
-        prepared.tables.clone_from(&plan.before.tables);
+        prepared.tables.clone_from(&before.tables);
     }
     let missing = plan.sessions.saturating_sub(prepared.tables.len());
     if missing > 0 {
@@ -84,18 +85,33 @@ pub(super) fn prepare(
             }
         }
     }
-    prepare_questions(store, peer, plan, &mut prepared)?;
+    prepare_questions(store, peer, plan, &before, &mut prepared)?;
     Ok(Some(prepared))
+}
+
+/// Discards what will not serve any more, and gives what of the plan is still there: a list that was withdrawn
+/// has taken it along.
+fn still_there(store: &Store, peer: &Peer, plan: &Plan) -> Result<Prepared, NoSession> {
+    let mut before = plan.before.clone();
+    let questions: Vec<_> = before.questions.iter().map(|set| set.number).collect();
+    store.discard_unused_but(peer.number, before.tables.make_contiguous(), &questions)?;
+    let (tables, questions) = store.unused(peer.number)?;
+    before.tables.retain(|table| tables.contains(table));
+    before
+        .questions
+        .retain(|set| questions.contains(&set.number));
+    Ok(before)
 }
 
 fn prepare_questions(
     store: &Store,
     peer: &Peer,
     plan: &Plan,
+    before: &Prepared,
     prepared: &mut Prepared,
 ) -> Result<(), NoSession> {
     if plan.same_asks {
-        prepared.questions.clone_from(&plan.before.questions);
+        prepared.questions.clone_from(&before.questions);
         if prepared.questions.len() >= plan.sessions {
             return Ok(());
         }
@@ -103,6 +119,7 @@ fn prepare_questions(
     let read = Timestamp::now();
     let Asking {
         identities,
+        list,
         left_out,
     } = asking::gather(store, peer.number, &peer.entry.policy)?;
     if left_out > 0 {
@@ -113,11 +130,13 @@ fn prepare_questions(
         );
     }
     if !plan.same_asks {
-        for before in &plan.before.questions {
+        for before in &before.questions {
             if let Some(questions) = changed(store, peer, before, identities.clone())? {
-                prepared
-                    .questions
-                    .push_back(Questions { read, ..questions });
+                prepared.questions.push_back(Questions {
+                    read,
+                    list,
+                    ..questions
+                });
             }
         }
     }
@@ -126,7 +145,9 @@ fn prepare_questions(
         let ceilings = plan.basis.fit.requested;
         let set = QuestionSet::prepare(requested, ceilings, &mut UnwrapErr(SysRng))?;
         let number = store.keep_questions(peer.number, &set, None)?;
-        prepared.questions.push_back(Questions { number, read });
+        prepared
+            .questions
+            .push_back(Questions { number, read, list });
     }
     Ok(())
 }

@@ -222,7 +222,8 @@ impl Schedule {
             Event::Changed => self.changed(),
             Event::Stocked(stocked) => self.stocked = stocked,
             Event::Wanted => {
-                self.wanted = true;
+                // An officer may have forbidden it since it was asked for.
+                self.wanted = self.rules.on_demand;
                 self.lift_refusal();
             }
             Event::Refused => self.refused(now),

@@ -33,6 +33,8 @@ pub(super) struct Came {
     pub result: Result<Option<Timestamp>, NoSession>,
     /// When it ended, if it was committed: what it took is used.
     pub spent: Option<Instant>,
+    /// What it was to take is not there any more.
+    pub gone: bool,
     /// The peer opened it and did not begin it.
     pub not_begun: bool,
     /// The peer's own call, for which this one made room.
@@ -53,7 +55,8 @@ pub(super) async fn run(
         Err(reason) => {
             visitors.turn_away(channel);
             return Came {
-                result: Err(reason),
+                gone: matches!(reason, NotSetUp::Gone),
+                result: Err(reason.into()),
                 spent: None,
                 not_begun: false,
                 yielded: None,
@@ -65,6 +68,7 @@ pub(super) async fn run(
         mut journal,
         asked,
         asked_at,
+        asked_list,
         started,
     } = begun;
     let over = (role, channel, session, mediator);
@@ -78,6 +82,7 @@ pub(super) async fn run(
             let run = SessionRun {
                 number,
                 asked_at,
+                asked_list: Some(asked_list),
                 asked,
                 wide: peer.entry.policy.wide.is_some(),
             };
@@ -103,8 +108,31 @@ pub(super) async fn run(
     Came {
         result,
         spent,
+        gone: false,
         not_begun,
         yielded,
+    }
+}
+
+/// Why a session could not be set up.
+enum NotSetUp {
+    /// What it was to take was discarded, with a list that was withdrawn, say.
+    Gone,
+    For(NoSession),
+}
+
+impl From<NoSession> for NotSetUp {
+    fn from(reason: NoSession) -> Self {
+        Self::For(reason)
+    }
+}
+
+impl From<NotSetUp> for NoSession {
+    fn from(not: NotSetUp) -> Self {
+        match not {
+            NotSetUp::Gone => Self::because("nothing is ready yet"),
+            NotSetUp::For(reason) => reason,
+        }
     }
 }
 
@@ -115,11 +143,12 @@ async fn set_up(
     role: Role,
     permit: Permit,
     taken: Taken,
-) -> Result<(Option<RelayMediatorClient>, Begun), NoSession> {
+) -> Result<(Option<RelayMediatorClient>, Begun), NotSetUp> {
     let mediator = mediator_at_hand(context, peer).await?;
     let entry = peer.clone();
     let begun = context.blocking(move |handle, _| begin(handle, &entry, role, permit, taken));
-    Ok((mediator, begun.await?))
+    let begun = begun.await?.ok_or(NotSetUp::Gone)?;
+    Ok((mediator, begun))
 }
 
 /// Moves the session's messages, and meets who comes meanwhile. Gives also the channel for which it made

@@ -26,10 +26,12 @@ pub(super) struct Begun {
     pub asked: Vec<HashedIdentity>,
     /// When the lists were read that it asks.
     pub asked_at: Timestamp,
+    /// The version of the requested list.
+    pub asked_list: i64,
     pub started: Timestamp,
 }
 
-/// Takes out of the store what is ready, and sets a session up with it.
+/// Takes out of the store what is ready, and sets a session up with it; `None` if it is not there any more.
 ///
 /// # Errors
 /// Nothing is taken then.
@@ -39,7 +41,7 @@ pub(super) fn begin(
     role: Role,
     permit: Permit,
     taken: Taken,
-) -> Result<Begun, NoSession> {
+) -> Result<Option<Begun>, NoSession> {
     let store = handle.store().clone();
     let policy = &peer.entry.policy;
     let terms = terms(&handle, peer, role)?;
@@ -57,10 +59,11 @@ pub(super) fn begin(
         mediator: policy.mediator.clone(),
         policy: policy.clone(),
         asked_at: taken.read,
+        asked_list: taken.list,
     };
-    let (table, questions) = store
-        .reserve(taken.ready)?
-        .ok_or_else(|| NoSession::because("no table is ready yet"))?;
+    let Some((table, questions)) = store.reserve(taken.ready)? else {
+        return Ok(None);
+    };
     let asked = questions.entries().copied().collect();
     let setup = protocol::Setup {
         role,
@@ -71,7 +74,7 @@ pub(super) fn begin(
         table,
     };
     match Session::new(setup, &mut UnwrapErr(SysRng)) {
-        Ok(session) => Ok(Begun {
+        Ok(session) => Ok(Some(Begun {
             session,
             journal: StoreJournal {
                 handle,
@@ -81,8 +84,9 @@ pub(super) fn begin(
             },
             asked,
             asked_at: taken.read,
+            asked_list: taken.list,
             started: Timestamp::now(),
-        }),
+        })),
         Err(error) => {
             store.put_back(taken.ready)?;
             Err(error.into())

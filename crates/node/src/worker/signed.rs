@@ -50,9 +50,10 @@ pub(super) async fn end_next(
     let ended = match end_of(context, visitors, signed).await? {
         SignedEnd::Found(run, matches) => {
             let (entry, outcome) = (peer.clone(), matches.outcome);
-            let kept =
+            let keeping =
                 context.blocking(move |handle, _| keep_answers(&handle, &entry, &run, &matches));
-            kept.await.map(|()| outcome)
+            // That takes as long as the lists are long: whoever comes meanwhile hears so at once.
+            visitors.turn_away_while(keeping).await.map(|()| outcome)
         }
         SignedEnd::Without(without) => {
             let reason = NoSession::because(without.cause.to_string());
@@ -87,6 +88,7 @@ async fn end_of(
     let run = SessionRun {
         number: info.number,
         asked_at: info.asked_at,
+        asked_list: info.asked_list,
         wide: state.agreement.transcripts.initiator_asks.wide.is_some(),
         asked: state.asked().copied().collect(),
     };

@@ -57,6 +57,8 @@ pub(super) struct Questions {
     pub number: QuestionsNumber,
     /// When the lists were read that it asks.
     pub read: Timestamp,
+    /// The version of the requested list that it asks.
+    pub list: i64,
 }
 
 /// Tables and question sets, one of each for a session.
@@ -86,6 +88,8 @@ pub(super) struct Taken {
     pub ready: Ready,
     /// When the lists were read that it asks.
     pub read: Timestamp,
+    /// The version of the requested list that it asks.
+    pub list: i64,
 }
 
 /// How far what is asked had changed when something was prepared: a later change has a higher number.
@@ -97,6 +101,8 @@ pub(super) struct Stock {
     ticks: Ticks,
     sessions: usize,
     seen: Option<(Basis, Change)>,
+    /// The last change that was seen.
+    change: Change,
     serving: Option<Serving>,
     coming: Option<Coming>,
     /// Nothing serves before this.
@@ -154,6 +160,7 @@ impl Stock {
             ticks,
             sessions: sessions.max(1),
             seen: None,
+            change: Change(0),
             serving: None,
             coming: None,
             closed_until: Duration::ZERO,
@@ -164,12 +171,13 @@ impl Stock {
     /// Takes in what the store has now. What does not fit any more, because an officer changed what was agreed
     /// with the peer, serves no longer; what is from another list goes on.
     pub(super) fn look(&mut self, basis: Basis) {
-        let change = match self.seen {
-            Some((before, change)) if before.asks == basis.asks => change,
-            Some((_, change)) => Change(change.0 + 1),
-            None => Change(0),
-        };
-        self.seen = Some((basis, change));
+        let same = self
+            .seen
+            .is_some_and(|(before, _)| before.asks == basis.asks);
+        if !same {
+            self.change.0 += 1;
+        }
+        self.seen = Some((basis, self.change));
         if self
             .serving
             .as_ref()
@@ -210,12 +218,18 @@ impl Stock {
             same_held: same(|basis| basis.held),
             same_asks: serving.is_some_and(|s| s.basis.asks == basis.asks),
         };
+        // To fill up what a session has used takes less than to work in a change.
+        let left = serving.map_or(0, |serving| serving.prepared.sessions());
+        let missing = match plan.same_held && plan.same_asks {
+            true => self.sessions - left.min(self.sessions),
+            false => self.sessions,
+        };
         // What a session's answers took to work in must not move the tick.
         let since = self.ended.take().unwrap_or(now);
         self.coming = Some(Coming {
             basis,
             change,
-            from: self.tick_after(since, &basis),
+            from: self.tick_after(since, &basis, missing),
             state: ComingState::Making,
         });
         Some(plan)
@@ -244,8 +258,7 @@ impl Stock {
         self.coming = None;
     }
 
-    /// At its tick, puts what was prepared in the place of what serves. Whether it did: then whatever is not
-    /// [`kept`](Self::kept) may be discarded.
+    /// At its tick, puts what was prepared in the place of what serves. Whether it did.
     pub(super) fn turn(&mut self, now: Duration) -> bool {
         let due = |coming: &Coming| {
             let done = matches!(coming.state, ComingState::Made(_) | ComingState::Failed);
@@ -293,6 +306,7 @@ impl Stock {
                 questions: questions.number,
             },
             read: questions.read,
+            list: questions.list,
         })
     }
 
@@ -304,14 +318,21 @@ impl Stock {
             serving.prepared.questions.push_front(Questions {
                 number: taken.ready.questions,
                 read: taken.read,
+                list: taken.list,
             });
         }
+    }
+
+    /// What a session took is not there any more: nothing that serves is to be trusted to be.
+    pub(super) fn lost(&mut self) {
+        self.serving = None;
+        self.outdate_coming();
     }
 
     /// A session has used what it took, and had sent its last byte at `ended`.
     pub(super) fn spent(&mut self, ended: Duration) {
         if let Some((basis, _)) = self.seen {
-            self.closed_until = self.tick_after(ended, &basis);
+            self.closed_until = self.tick_after(ended, &basis, 1);
         }
         self.ended = Some(ended);
         // What is coming may have been made from the set that was used, with the same blinds.
@@ -328,8 +349,8 @@ impl Stock {
         self.serving.as_ref().is_some_and(|s| s.change >= change)
     }
 
-    /// What serves, and must not be discarded.
-    pub(super) fn kept(&self) -> Prepared {
+    #[cfg(test)]
+    fn kept(&self) -> Prepared {
         let serving = self.serving.as_ref();
         serving.map(|s| s.prepared.clone()).unwrap_or_default()
     }
@@ -369,8 +390,8 @@ impl Stock {
         }
     }
 
-    fn tick_after(&self, now: Duration, basis: &Basis) -> Duration {
-        self.ticks.at_or_after(now + basis.fit.delay(self.sessions))
+    fn tick_after(&self, now: Duration, basis: &Basis, sessions: usize) -> Duration {
+        self.ticks.at_or_after(now + basis.fit.delay(sessions))
     }
 }
 

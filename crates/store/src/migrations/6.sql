@@ -15,6 +15,9 @@ CREATE TABLE questions (
 -- Sets of one origin share blinds: of them, one is ever taken for a session.
 CREATE UNIQUE INDEX questions_once ON questions (origin) WHERE state <> 1;
 
+-- What is asked is looked up again and again, whatever was asked before.
+CREATE INDEX query_open ON query (id) WHERE state = 1;
+
 CREATE TABLE questions_chunk (
     owner  INTEGER NOT NULL REFERENCES questions (id) ON DELETE CASCADE,
     place  INTEGER NOT NULL,

@@ -176,6 +176,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
         mediator: None,
         policy: policy.clone(),
         asked_at: now(),
+        asked_list: 1,
     };
     let (large_table, large_set) = (prepared(256), questions(256));
     fails_cleanly("prepared", store, |_| {
@@ -208,6 +209,7 @@ fn sessions(store: &Store, peer: PeerNumber, clerk: ClientNumber) {
     });
     let answers = Answers {
         asked: 1,
+        list: None,
         wide: false,
         found: Vec::new(),
     };

@@ -65,6 +65,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
         mediator: None,
         policy: store.peer(peer).unwrap().entry.policy,
         asked_at: now(),
+        asked_list: 1,
     };
     let session = store.start_session(&start, now()).unwrap();
     let (state, receipt, _) = super::whole_sessions::played(table);
@@ -78,6 +79,7 @@ fn no_name_number_or_key_is_in_any_file_of_a_stopped_node() {
     };
     let answers = Answers {
         asked: 1,
+        list: None,
         wide: false,
         found: vec![found],
     };

@@ -122,6 +122,7 @@ impl Ready {
             mediator: None,
             policy: self.store.peer(self.peer())?.entry.policy,
             asked_at: now(),
+            asked_list: 1,
         };
         let session = self.store.start_session(&start, now());
         self.store.put_back(ready)?;
@@ -179,6 +180,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     let query = store.submit(client, &[person(1, 0)], now()).unwrap();
     let answers = Answers {
         asked: 1,
+        list: None,
         wide: false,
         found: vec![MatchedRecord {
             record_id: "id-1".into(),
@@ -188,6 +190,7 @@ fn a_session_from_its_commitment_to_its_answers_survives_restarts_in_between() {
     };
     let nothing = Answers {
         asked: 20,
+        list: None,
         wide: false,
         found: Vec::new(),
     };
@@ -251,6 +254,7 @@ fn the_last_session_that_a_peer_answered_is_found_for_that_peer_alone() {
             mediator: None,
             policy,
             asked_at: now(),
+            asked_list: 1,
         };
         let session = store.start_session(&start, at(second)).unwrap();
         if let Some(outcome) = ended {
@@ -334,6 +338,7 @@ fn an_approval_is_used_up_by_one_session() {
             mediator: None,
             policy: store.peer(ready.peer()).unwrap().entry.policy,
             asked_at: now(),
+            asked_list: 1,
         };
         let started = store.start_session(&start, now());
         store.put_back(taken).unwrap();

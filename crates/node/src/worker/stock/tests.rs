@@ -36,6 +36,7 @@ fn prepared(numbers: std::ops::Range<i64>) -> Prepared {
     let questions = |number| Questions {
         number: QuestionsNumber::new(number),
         read: Timestamp::UNIX_EPOCH,
+        list: 1,
     };
     Prepared {
         tables: numbers.clone().map(TableNumber::new).collect(),
