@@ -41,6 +41,7 @@ mod record_codec;
 pub mod sessions;
 pub mod settling_keys;
 mod signed_sessions;
+mod stock;
 mod time;
 mod turns;
 pub mod unfinished;

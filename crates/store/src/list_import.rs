@@ -20,7 +20,7 @@ use super::error::Error;
 use super::lists::{
     HEADER_BYTES_MAX, ListHeader, SealedList, cell, number, record_row, record_tag,
 };
-use super::{prepared, record_codec};
+use super::{record_codec, stock};
 use admin::{ClientNumber, ListChange};
 use identity::Person;
 use protocol::ListKind;
@@ -134,7 +134,7 @@ impl Store {
             };
             tx.put_list(kind, tx.next_version(kind)?, &empty)?;
             if kind == ListKind::Held {
-                prepared::discard_all_unused(tx)?;
+                stock::discard_all_unused(tx)?;
             }
             let event = Event::ListWithdrawn {
                 list: kind,

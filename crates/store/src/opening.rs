@@ -16,7 +16,7 @@ use super::database::{STORE_FILE, Store, check_length, connect, lock, set_up};
 use super::error::Error;
 use super::passphrase::Passphrase;
 use super::passphrase_cipher::Cost;
-use super::{key_file, migrations, owner_only, prepared, sessions, unlock};
+use super::{key_file, migrations, owner_only, sessions, stock, unlock};
 use pairing::NodeKey;
 use protocol::ListKind;
 
@@ -93,7 +93,7 @@ impl Store {
                 let (times, first, last) = (failed.times, failed.first, failed.last);
                 tx.append(now, &Event::UnlockFailed { times, first, last })?;
             }
-            prepared::discard_all_unused(tx)?;
+            stock::discard_all_unused(tx)?;
             sessions::end_cut_off(tx, now)
         })?;
         for kind in [ListKind::Held, ListKind::Requested] {

@@ -136,7 +136,7 @@ impl Store {
             // Or an approval of the old pairing would let in the first session of a new one.
             super::approvals::drop_unused_of(tx, number)?;
             tx.execute("UPDATE peer SET active = 0 WHERE id = ?", [number])?;
-            super::prepared::discard_unused_of(tx, number)?;
+            super::stock::discard_unused_of(tx, number)?;
             tx.append(now, &Event::PeerRemoved { peer: number })
                 .map(drop)
         })

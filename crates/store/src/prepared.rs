@@ -8,12 +8,13 @@
 //! back later, with tables and sets that have been used since, opens none of them; nor does a node that was
 //! started again: it discards them all and prepares new ones.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use super::chunks::{self, Owner};
 use super::database::{Store, Tx};
 use super::error::Error;
+use super::stock::{QUESTIONS, RESERVED, Stock, TABLES, UNUSED, USED};
 use admin::{PeerNumber, QuestionsNumber, TableNumber};
 use protocol::{ListKind, PreparedTable, QuestionSet};
 
@@ -21,43 +22,12 @@ use protocol::{ListKind, PreparedTable, QuestionSet};
 /// take their place are made they still serve.
 pub const UNUSED_MAX: i64 = 32;
 
-const UNUSED: i64 = 1;
-const RESERVED: i64 = 2;
-const USED: i64 = 3;
-
 /// What one session takes out: by their numbers, a table and a question set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     pub table: TableNumber,
     pub questions: QuestionsNumber,
 }
-
-/// One of the two kinds of what is prepared, as the database has it.
-#[derive(Clone, Copy)]
-struct Stock {
-    table: &'static str,
-    chunks: &'static str,
-    what: &'static str,
-    full: &'static str,
-    /// That none it shares secrets with was taken before.
-    alone: &'static str,
-}
-
-const TABLES: Stock = Stock {
-    table: "prepared",
-    chunks: "prepared_chunk",
-    what: "the prepared table",
-    full: "the stock of prepared tables",
-    alone: "TRUE",
-};
-const QUESTIONS: Stock = Stock {
-    table: "questions",
-    chunks: "questions_chunk",
-    what: "the question set",
-    full: "the stock of question sets",
-    alone: "NOT EXISTS (SELECT 1 FROM questions AS other
-            WHERE other.origin = questions.origin AND other.state <> 1)",
-};
 
 impl Store {
     /// Keeps a table that was prepared from version `list_version` of the held list.
@@ -349,29 +319,6 @@ impl Tx<'_> {
             number,
         })
     }
-}
-
-/// Discards everything that is not used, also what a session has taken and not committed to yet: after a
-/// restart, and when the held list is withdrawn.
-pub(super) fn discard_all_unused(database: &Connection) -> Result<(), Error> {
-    for stock in [TABLES, QUESTIONS] {
-        database.execute(
-            &format!("DELETE FROM {} WHERE state IN (?, ?)", stock.table),
-            [UNUSED, RESERVED],
-        )?;
-    }
-    Ok(())
-}
-
-/// Discards what no session has taken of one peer.
-pub(super) fn discard_unused_of(database: &Connection, peer: PeerNumber) -> Result<(), Error> {
-    for stock in [TABLES, QUESTIONS] {
-        database.execute(
-            &format!("DELETE FROM {} WHERE peer = ? AND state = ?", stock.table),
-            params![peer, UNUSED],
-        )?;
-    }
-    Ok(())
 }
 
 fn numbers(ready: Ready) -> [(Stock, i64); 2] {
