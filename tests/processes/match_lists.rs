@@ -91,7 +91,6 @@ struct Talking {
 }
 
 impl Talking {
-    #[expect(clippy::zombie_processes, reason = "`end` waits for it")]
     fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("tacit runs");
         // Both pipes are drained, or a long table would stop the child before it ends.
