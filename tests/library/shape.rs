@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use node::{Journal, Patience, run_session};
 use protocol::{ListKind, Persist, Progress};
 use rand::rngs::SysRng;
@@ -91,4 +92,39 @@ async fn a_session_reads_and_writes_as_much_for_nobody_as_for_15_000_people_befo
         assert!(other.bytes_read.abs_diff(first.bytes_read) < DIGITS);
         assert!(other.bytes_written.abs_diff(first.bytes_written) < DIGITS);
     }
+}
+
+/// The worker sees a list of another version, and not that its table and its questions went with the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_withdrawn_and_imported_before_anybody_looked_answers_again() {
+    let node = Called::new(5, 1024, Duration::from_millis(50)).await;
+    node.is_ready().await;
+    node.store
+        .withdraw(ListKind::Held, None, Timestamp::now())
+        .unwrap();
+    import(&node.store, ListKind::Held, 3..8);
+    node.handle.stored();
+    let (patience, mut rng) = (Patience::default(), UnwrapErr(SysRng));
+    for _ in 0..20 {
+        node.is_ready().await;
+        let (session, channel) = (node.session(), node.connect().await);
+        let mut watching = Watching {
+            store: node.store.clone(),
+            at_the_last: None,
+        };
+        let ended = run_session(
+            session,
+            channel,
+            &mut rng,
+            &patience,
+            &mut watching,
+            pending(),
+        );
+        // Turned away until what is new serves.
+        if let Ok(outcome) = ended.await {
+            assert_eq!(outcome.matches.narrow.len(), 2);
+            return node.stop().await;
+        }
+    }
+    panic!("{:?}", node.handle.pair(node.peer));
 }

@@ -25,7 +25,7 @@ use transport::{Channel, Limits, PinnedTls, connect};
 pub struct Called {
     pub store: Arc<Store>,
     pub handle: Handle,
-    peer: PeerNumber,
+    pub peer: PeerNumber,
     pub address: String,
     ceiling: u32,
     own: Arc<NodeKey>,

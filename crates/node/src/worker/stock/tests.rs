@@ -212,44 +212,65 @@ fn a_wanted_session_waits_for_what_asks_it_and_not_for_what_is_asked_later() {
 }
 
 proptest! {
-    /// Whatever work took and whatever the lists were: what serves changes at ticks alone, never sooner than
-    /// the delay after it was planned.
+    /// Whatever work took and whatever the lists were: what serves changes, and a stock opens, at ticks alone, and
+    /// what is planned serves no sooner than the delay after.
     #[test]
     fn the_stock_opens_at_ticks_alone(
         steps in prop::collection::vec((0u64..40_000, 0u64..90_000, 1i64..4, any::<bool>()), 1..30)
     ) {
         let mut stock = stock(1);
-        let (mut now, mut open, mut number) = (Duration::ZERO, false, 0);
         let ticks = Ticks { every: TICK, first: FIRST };
+        let (mut now, mut number, mut earliest) = (Duration::ZERO, 0, Duration::ZERO);
+        let mut seen = (stock.is_open(now), stock.kept());
+        // Time passes in steps of a tick's part, and at each the stock may turn, as often as it likes.
+        let pass = |stock: &mut Stock, now: &mut Duration, until: Duration, seen: &mut (bool, Prepared), earliest: Duration| {
+            while *now < until {
+                let tick = ticks.at_or_after(*now + Duration::from_nanos(1));
+                *now = until.min(tick);
+                let before = (stock.is_open(*now - Duration::from_nanos(1)), stock.kept());
+                prop_assert!(before == *seen, "nothing changes between two ticks");
+                stock.turn(*now);
+                let after = (stock.is_open(*now), stock.kept());
+                if after != before {
+                    prop_assert_eq!(*now, tick, "only at a tick");
+                    prop_assert!(after.1 == before.1 || *now >= earliest, "not before the delay");
+                }
+                *seen = after;
+            }
+            Ok(())
+        };
         for (pause, work, list, session) in steps {
-            now += Duration::from_millis(pause);
+            let until = now + Duration::from_millis(pause);
+            pass(&mut stock, &mut now, until, &mut seen, earliest)?;
             stock.look(basis(list, list));
             if stock.plan(now).is_some() {
-                let planned = now;
-                now += Duration::from_millis(work);
+                earliest = now + basis(list, list).fit.delay(1);
+                let until = now + Duration::from_millis(work);
+                pass(&mut stock, &mut now, until, &mut seen, earliest)?;
                 number += 1;
                 stock.made(now, Some(prepared(number..number + 1)));
-                let at = stock.next_change(now);
-                if let Some(at) = at {
-                    prop_assert_eq!(ticks.at_or_after(at), at);
-                    prop_assert!(at >= planned);
-                }
             }
-            // As the worker does, at the moment it was told and not between.
-            while let Some(at) = stock.next_change(now).filter(|at| *at <= now + Duration::from_millis(work)) {
-                now = now.max(at);
-                let turned = stock.turn(now);
-                let opened = stock.is_open(now) && !open;
-                prop_assert!(!opened || ticks.at_or_after(at) == at);
-                open = stock.is_open(now);
-                if !turned && stock.next_change(now).is_none_or(|next| next <= now) {
-                    break;
-                }
-            }
+            prop_assert!((stock.is_open(now), stock.kept()) == seen, "neither is a look or work done");
             if session && stock.take(now).is_some() {
                 stock.spent(now);
+                // What it took is gone at once, and that is the peer's own doing.
+                seen = (stock.is_open(now), stock.kept());
+                earliest = now;
             }
-            open = stock.is_open(now);
         }
     }
+}
+
+/// A pending wish must be met though nothing could be seen for a moment.
+#[test]
+fn a_wanted_session_is_met_after_a_moment_in_which_nothing_could_be_prepared() {
+    let mut stock = serving();
+    stock.look(basis(1, 2));
+    let wanted = stock.latest().unwrap();
+    stock.clear();
+    stock.look(basis(1, 2));
+    stock.plan(seconds(8)).unwrap();
+    stock.made(seconds(9), Some(prepared(2..3)));
+    stock.turn(seconds(67));
+    assert!(stock.serves(wanted));
 }
