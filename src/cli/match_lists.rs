@@ -264,7 +264,8 @@ impl Side<'_> {
         prepare(role, key, self.peer, &terms, held, requested, self.progress)
     }
 
-    /// Where what is signed will be kept, with all that it takes to finish the session after a crash.
+    /// Where what is signed will be kept; on disk already all else that it takes to finish the session after
+    /// a crash, as nothing that takes as long as a list is may come after the peer is called.
     fn draft(&self, meeting: &Meeting, requested: &List) -> Result<Draft, Failure> {
         let args = self.args;
         let output = args.output.as_ref();
@@ -279,7 +280,8 @@ impl Side<'_> {
             force: args.force,
             json: args.json,
         };
-        let draft = Unfinished::of(self.home, &self.key).draft(&about, requested);
+        let mut rng = UnwrapErr(SysRng);
+        let draft = Unfinished::of(self.home, &self.key).draft(&about, requested, &mut rng);
         draft.map_err(|error| Failure::store(&error))
     }
 

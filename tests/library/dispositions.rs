@@ -225,7 +225,7 @@ fn leave_unfinished(home: &Path, session: &Session, descriptor: &Descriptor) {
         json: true,
     };
     let mut draft = Unfinished::of(home, &own)
-        .draft(&about, &requested)
+        .draft(&about, &requested, &mut rng)
         .unwrap();
     let state = Arc::new(session.disk.state().unwrap());
     let (id, own_id) = (state.session, state.agreement.party(state.role));
@@ -315,7 +315,7 @@ fn an_invalid_verdict_ends_the_session_as_evidence_against_the_mediator() {
     assert_both_did_what_it_means(&ends, &cause, 3);
     assert_eq!(ends.aside, Some((true, true)));
     assert!(ends.unfinished.is_empty(), "{:?}", ends.unfinished);
-    assert_eq!(ends.evidence, ["agreed", "match", "verdict"]);
+    assert_eq!(ends.evidence, ["about", "agreed", "match", "verdict"]);
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn a_session_that_the_mediator_refuses_stays_signed_for_another_day() {
     let means = cause.disposition(Standing::Released, Recourse::Mediator);
     assert_eq!((means.next, means.blame), (Next::Later, Blame::Mediator));
     assert_both_did_what_it_means(&ends, &cause, 3);
-    assert_eq!(ends.unfinished, ["agreed", "lock", "match"]);
+    assert_eq!(ends.unfinished, ["about", "agreed", "lock", "match"]);
     assert!(ends.evidence.is_empty());
     assert_eq!(ends.aside, None);
 }

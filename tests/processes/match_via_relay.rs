@@ -414,7 +414,7 @@ fn killed_between_agreement_and_release_a_side_and_its_peer_both_get_their_answe
             (&high, &mut second)
         };
         dying.kill();
-        assert_eq!(dead.unfinished(), ["agreed", "lock", "match"]);
+        assert_eq!(dead.unfinished(), ["about", "agreed", "lock", "match"]);
         held.gate.let_go();
         let left = if initiator_dies { second } else { first };
         let left = left.end();
@@ -512,7 +512,7 @@ fn stopped_after_signing_a_side_says_how_to_finish_and_its_output_is_written_the
         "{}",
         away.2
     );
-    assert_eq!(low.unfinished(), ["agreed", "lock", "match"]);
+    assert_eq!(low.unfinished(), ["about", "agreed", "lock", "match"]);
     let _relay = home.run();
     let first = finish(&low, &[]);
     assert!(results.exists(), "{}", first.2);
@@ -535,7 +535,7 @@ fn what_is_kept_and_was_altered_or_is_another_nodes_is_said_and_stays_where_it_i
             .find(|path| path.extension().is_some_and(|found| found == ending))
             .unwrap()
     };
-    for ending in ["match", "agreed"] {
+    for ending in ["about", "match", "agreed"] {
         let path = kept(&low, ending);
         let whole = std::fs::read(&path).unwrap();
         let mut altered = whole.clone();
@@ -619,7 +619,10 @@ fn a_session_that_is_given_up_is_kept_as_evidence_and_blocks_no_new_one() {
     assert_eq!(code, Some(5), "{told}");
     assert!(told.contains("evidence"), "{told}");
     assert!(low.unfinished().is_empty());
-    assert_eq!(endings(&low.home().join("evidence")), ["agreed", "match"]);
+    assert_eq!(
+        endings(&low.home().join("evidence")),
+        ["about", "agreed", "match"]
+    );
     let new = low
         .matching(&high.id, &["--via", &home.via(), "--wait", "0"])
         .output()
@@ -638,6 +641,8 @@ fn answers_that_cannot_be_written_are_kept_and_written_elsewhere_without_any_net
     first.arg("--output").arg(&results);
     let mut first = Running::start(first);
     first.until_said("Waiting at the relay");
+    let before_the_peer = low.unfinished();
+    assert_eq!(before_the_peer, ["about", "lock"], "the list is down");
     // In the way, since the session began.
     std::fs::write(&results, "somebody else's").unwrap();
     let second = Running::start(second).end();
@@ -648,7 +653,10 @@ fn answers_that_cannot_be_written_are_kept_and_written_elsewhere_without_any_net
         "{told}"
     );
     assert_eq!(found(&printed), answers_of_low(), "shown all the same");
-    assert_eq!(low.unfinished(), ["agreed", "lock", "match", "release"]);
+    assert_eq!(
+        low.unfinished(),
+        ["about", "agreed", "lock", "match", "release"]
+    );
     relay.kill();
     let elsewhere = low.path("elsewhere.csv");
     let first = finish(&low, &["--output", path(&elsewhere)]);

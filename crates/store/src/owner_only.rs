@@ -252,6 +252,26 @@ pub(super) fn erase(path: &Path) -> Result<(), Error> {
     sync_dir(parent(path))
 }
 
+/// Erases what a crash left of writes to `path` with any ending: see [`write_new`].
+pub(super) fn erase_unfinished_writes(path: &Path) -> Result<(), Error> {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    let dir = parent(path);
+    let doing = |e| failed("read", dir, e);
+    for entry in std::fs::read_dir(dir).map_err(doing)? {
+        let entry = entry.map_err(doing)?;
+        let name = entry.file_name();
+        if name
+            .as_encoded_bytes()
+            .starts_with(prefix.as_encoded_bytes())
+        {
+            erase(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// The files in a private directory whose names end in `.` and `ending`, sorted; none if it is not there.
 pub(super) fn list(dir: &Path, ending: &str) -> Result<Vec<std::path::PathBuf>, Error> {
     let entries = match std::fs::read_dir(dir) {

@@ -4,6 +4,7 @@ mod disk_full;
 mod opening;
 mod seized;
 mod stored_before;
+mod unfinished_files;
 mod whole_sessions;
 
 use std::fs;

@@ -1,62 +1,53 @@
 //! Sessions that `tacit match` has signed and not ended, sealed in `unfinished/` of the node's home.
 //!
-//! A session has up to three files, called by the first 32 hexadecimal digits of its id: `.match`, what
-//! it was about with the signed state, on disk before the signature leaves; `.agreed`, both
-//! signatures; `.release`, what the peer sent to open its tables. Whoever works on a session holds its
-//! `.lock`. Each is sealed under the node's key for its own name, so that none stands in another's
-//! place. Evidence of a peer's or a mediator's cheating is moved to `evidence/` and never read again here,
-//! with `.verdict`, the mediator's signed word, where that is what does not hold.
+//! A session has up to four files, called by 32 hexadecimal digits that were drawn for it: `.about`, what
+//! it is about with the requested list, on disk before anybody is called; `.match`, the signed state, whose
+//! length follows from the ceilings alone, on disk before the signature leaves, so that the peer does not
+//! see by its time how long the list is; `.agreed`, both signatures; `.release`, what the peer sent to open
+//! its tables. Files without a `.match` are what a crash left, and go when the directory is next read.
+//!
+//! Whoever works on a session holds its `.lock`. Each file is sealed under the node's key for its own name,
+//! so that none stands in another's place. Evidence of a peer's or a mediator's cheating is moved to
+//! `evidence/` and never read again here, with `.verdict`, the mediator's signed word, where that is what
+//! does not hold.
+
+mod about;
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use rand_core::CryptoRng;
 use rustix::fs::{FlockOperation, flock};
-use sealing::{Reader, Writer};
-use serde::{Deserialize, Serialize};
+use sealing::Reader;
 use zeroize::Zeroizing;
+
+pub use about::About;
 
 use super::error::Error;
 use super::file_cipher::FileCipher;
-use super::{owner_only, record_codec};
-use identity::list::Columns;
-use identity::list::ListReport;
-use identity::{Field, List, Schema};
-use pairing::{NodeId, NodeKey};
-use protocol::{
-    Descriptor, Persist, Receipt, Release, SessionId, SignedAgreement, SignedState, SignedVerdict,
-};
+use super::owner_only;
+use identity::List;
+use pairing::NodeKey;
+use protocol::{Persist, Receipt, Release, SessionId, SignedAgreement, SignedState, SignedVerdict};
 
 const DIRECTORY: &str = "unfinished";
 const EVIDENCE: &str = "evidence";
+const ABOUT: &str = "about";
 const MATCH: &str = "match";
 const AGREED: &str = "agreed";
 const RELEASE: &str = "release";
 const VERDICT: &str = "verdict";
 const LOCK: &str = "lock";
-const VERSION: u8 = 1;
+const NAME_BYTES: usize = 16;
+
+/// Of a `.match` that holds the state alone; version 1 was called by the session's id, and began with what
+/// is in `.about` now.
+const STATE_ALONE: u8 = 2;
 
 /// A session at the largest ceilings with its requested list.
 const FILE_BYTES_MAX: usize = 2 << 30;
-
-/// What a session was about, as far as its clerk's answers need it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
-    pub peer: NodeId,
-    pub begun: Timestamp,
-    /// The mediator, and where it is asked.
-    pub mediator: Option<(Descriptor, String)>,
-    pub wide: bool,
-    /// People that the peer's list can have, about.
-    pub peer_people: u64,
-    /// Where the answers are to be written, and whether over a file that is there.
-    pub output: Option<PathBuf>,
-    pub force: bool,
-    /// Whether they are printed as JSON.
-    pub json: bool,
-}
 
 /// The directory, for one node.
 pub struct Unfinished {
@@ -64,11 +55,12 @@ pub struct Unfinished {
     cipher: FileCipher,
 }
 
-/// A session that runs: nothing is on disk before it is signed.
+/// A session that runs, locked while this lives. What is on disk of it goes with this unless it is signed.
 pub struct Draft {
     folder: Unfinished,
-    about: Zeroizing<Vec<u8>>,
-    kept: Option<(Files, File)>,
+    files: Files,
+    signed: bool,
+    _lock: File,
 }
 
 /// A session that was left unfinished, locked while this lives.
@@ -91,24 +83,6 @@ pub enum Entry {
     Unreadable(Error),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Written {
-    peer: String,
-    begun: Timestamp,
-    descriptor: Option<String>,
-    address: String,
-    wide: bool,
-    peer_people: u64,
-    output: Option<PathBuf>,
-    force: bool,
-    json: bool,
-    schema: String,
-    header: Vec<String>,
-    /// Fields with the columns that hold them.
-    places: Vec<(String, usize)>,
-    rows_left_out: u32,
-}
-
 impl Unfinished {
     pub fn of(home: &Path, key: &NodeKey) -> Self {
         Self {
@@ -117,36 +91,45 @@ impl Unfinished {
         }
     }
 
-    /// Puts down what a session is about, so that nothing but writing is left to do when it is signed.
+    /// Has on disk what a session is about, so that nothing that depends on the list is left to do when it
+    /// is signed.
     ///
     /// # Errors
-    /// [`Error::TooLong`]: a record of the list; a directory that others may write to.
-    pub fn draft(self, about: &About, requested: &List) -> Result<Draft, Error> {
+    /// [`Error::TooLong`]: a record of the list; a directory that others may write to; it could not be kept.
+    pub fn draft(
+        self,
+        about: &About,
+        requested: &List,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Error> {
         owner_only::make_dir(&self.home.join(DIRECTORY))?;
-        let about = encode(about, requested)?;
-        Ok(Draft {
+        let plain = about::encode(about, requested)?;
+        let files = Files::drawn(&self, rng);
+        let lock = files.lock()?.ok_or(Error::Busy)?;
+        // From here on, so that what is written goes also when this fails.
+        let draft = Draft {
             folder: self,
-            about,
-            kept: None,
-        })
+            files,
+            signed: false,
+            _lock: lock,
+        };
+        draft.folder.write(&draft.files, ABOUT, &plain, rng)?;
+        Ok(draft)
     }
 
-    /// Every session that is unfinished, in the order of their names.
+    /// Every session that was signed and is unfinished, in the order of their names; removes what a crash
+    /// left of others.
     ///
     /// # Errors
     /// The directory cannot be read. What is wrong with one session is in its entry.
     pub fn all(&self) -> Result<Vec<Entry>, Error> {
         let directory = self.home.join(DIRECTORY);
         let matches = owner_only::list(&directory, MATCH)?;
-        // What is left of a session whose end was cut short while it was erased.
         let names: BTreeSet<_> = matches.iter().map(|path| path.file_stem()).collect();
-        for ending in [AGREED, RELEASE, VERDICT, LOCK] {
+        for ending in [ABOUT, AGREED, RELEASE, VERDICT, LOCK] {
             for path in owner_only::list(&directory, ending)? {
-                let files = Files(path.with_extension(""));
-                if !names.contains(&path.file_stem())
-                    && let Some(_lock) = files.lock()?
-                {
-                    files.erase()?;
+                if !names.contains(&path.file_stem()) {
+                    self.clear(&Files(path.with_extension("")))?;
                 }
             }
         }
@@ -158,6 +141,21 @@ impl Unfinished {
         Ok(matches.iter().map(entry).collect())
     }
 
+    /// Removes what is left of a session that was never signed, or whose end was cut short.
+    fn clear(&self, files: &Files) -> Result<(), Error> {
+        let Some(_lock) = files.lock()? else {
+            return Ok(());
+        };
+        if files.path(MATCH).exists() {
+            // It was signed while the lock was waited for.
+            return Ok(());
+        }
+        if files.is_evidence(&self.home) {
+            return files.set_aside(&self.home).map(|_| ());
+        }
+        files.erase()
+    }
+
     /// Reads a session; `None` if another process works on it.
     fn read(&self, files: &Files) -> Result<Option<UnfinishedSession>, Error> {
         let Some(lock) = files.lock()? else {
@@ -167,9 +165,14 @@ impl Unfinished {
             path: files.path(ending),
         };
         let bytes = self.open(files, MATCH)?.ok_or_else(|| not_ours(MATCH))?;
-        let decoded =
-            decode(&bytes).filter(|(.., state)| *files == Files::of(self, &state.session));
-        let (about, requested, state) = decoded.ok_or_else(|| not_ours(MATCH))?;
+        let decoded = match bytes.strip_prefix(&[STATE_ALONE]) {
+            Some(state) => SignedState::decode(state)
+                .map(|state| self.read_about(files).map(|read| (read, state)))
+                .transpose()?,
+            None => decode_version_1(&bytes)
+                .filter(|(_, state)| *files == Files::of(self, &state.session)),
+        };
+        let ((about, requested), state) = decoded.ok_or_else(|| not_ours(MATCH))?;
         let agreed = match self.open(files, AGREED)? {
             None => None,
             Some(bytes) => {
@@ -192,6 +195,17 @@ impl Unfinished {
             files: files.clone(),
             _lock: lock,
         }))
+    }
+
+    fn read_about(&self, files: &Files) -> Result<(About, List), Error> {
+        let decoded = self.open(files, ABOUT)?.and_then(|bytes| {
+            let mut reader = Reader::new(&bytes);
+            let decoded = about::decode(&mut reader)?;
+            reader.at_end().map(|()| decoded)
+        });
+        decoded.ok_or_else(|| Error::NotOurs {
+            path: files.path(ABOUT),
+        })
     }
 
     /// Opens one file of a session; `None` if it is not there.
@@ -249,7 +263,7 @@ impl Draft {
 
     /// Whether the session was signed and is on disk.
     pub fn is_kept(&self) -> bool {
-        self.kept.is_some()
+        self.signed
     }
 
     /// Forgets the session: it has ended, with answers or without.
@@ -257,11 +271,11 @@ impl Draft {
     /// # Errors
     /// Something of it is still there.
     pub fn erase(self) -> Result<(), Error> {
-        self.kept.map_or(Ok(()), |(files, _)| files.erase())
+        self.files.erase()
     }
 
     /// Keeps the session as evidence of what the peer did, or the mediator, whose `verdict` does not hold
-    /// then; gives the directory.
+    /// then; gives the directory. What was not signed is no evidence, and goes.
     ///
     /// # Errors
     /// It is still where it was.
@@ -270,38 +284,46 @@ impl Draft {
         verdict: Option<&SignedVerdict>,
         rng: &mut impl CryptoRng,
     ) -> Result<PathBuf, Error> {
-        match self.kept {
-            Some((files, _)) => self.folder.set_aside(&files, verdict, rng),
-            None => Ok(self.folder.home.join(EVIDENCE)),
+        if self.signed {
+            return self.folder.set_aside(&self.files, verdict, rng);
         }
+        let directory = self.folder.home.join(EVIDENCE);
+        self.erase().map(|()| directory)
     }
 
+    /// Writes as many bytes as the ceilings say.
     fn keep_signed(&mut self, state: &SignedState, rng: &mut impl CryptoRng) -> Result<(), Error> {
-        let files = Files::of(&self.folder, &state.session);
-        let lock = files.lock()?.ok_or(Error::Busy)?;
-        let mut length = self.about.len();
+        let mut length = 1;
         let mut measure = |part: &[u8]| {
             length += part.len();
             Ok::<_, std::convert::Infallible>(())
         };
         let Ok(()) = state.encode(&mut measure);
         let mut plain = Zeroizing::new(Vec::with_capacity(length));
-        plain.extend_from_slice(&self.about);
+        plain.push(STATE_ALONE);
         let Ok(()) = state.encode(|part| {
             plain.extend_from_slice(part);
             Ok::<_, std::convert::Infallible>(())
         });
-        self.folder.write(&files, MATCH, &plain, rng)?;
-        self.about = Zeroizing::default();
-        self.kept = Some((files, lock));
+        self.folder.write(&self.files, MATCH, &plain, rng)?;
+        self.signed = true;
         Ok(())
     }
 
     fn keep_more(&self, ending: &str, plain: &[u8], rng: &mut impl CryptoRng) -> Result<(), Error> {
-        match &self.kept {
-            Some((files, _)) => self.folder.write(files, ending, plain, rng),
+        if !self.signed {
             // A session keeps its signed state first.
-            None => Ok(()),
+            return Ok(());
+        }
+        self.folder.write(&self.files, ending, plain, rng)
+    }
+}
+
+impl Drop for Draft {
+    /// What cannot be removed now is removed when the directory is next read.
+    fn drop(&mut self) {
+        if !self.signed {
+            let _ = self.files.erase();
         }
     }
 }
@@ -335,9 +357,20 @@ impl UnfinishedSession {
 struct Files(PathBuf);
 
 impl Files {
+    /// Under a new name.
+    fn drawn(folder: &Unfinished, rng: &mut impl CryptoRng) -> Self {
+        let mut name = [0; NAME_BYTES];
+        rng.fill_bytes(&mut name);
+        Self::named(folder, &name)
+    }
+
+    /// As version 1 called them.
     fn of(folder: &Unfinished, session: &SessionId) -> Self {
-        let name = hex::encode(&session.0[..16]);
-        Self(folder.home.join(DIRECTORY).join(name))
+        Self::named(folder, &session.0[..NAME_BYTES])
+    }
+
+    fn named(folder: &Unfinished, name: &[u8]) -> Self {
+        Self(folder.home.join(DIRECTORY).join(hex::encode(name)))
     }
 
     fn path(&self, ending: &str) -> PathBuf {
@@ -348,28 +381,46 @@ impl Files {
     fn lock(&self) -> Result<Option<File>, Error> {
         let path = self.path(LOCK);
         let file = owner_only::open_or_make(&path)?;
+        let failed = |source| Error::Io {
+            doing: "lock",
+            path: path.clone(),
+            source,
+        };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(Error::Io {
-                doing: "lock",
-                path,
-                source: error.into(),
-            }),
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(failed(error.into())),
         }
+        // Whoever had it may have removed it in between: a lock on a file without a name keeps nobody out.
+        let opened = file.metadata().map_err(failed)?;
+        let is_it = std::fs::metadata(&path)
+            .is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino()));
+        Ok(is_it.then_some(file))
     }
 
     /// The signed state first: without it the rest is nothing.
     fn erase(&self) -> Result<(), Error> {
-        [MATCH, AGREED, RELEASE, VERDICT, LOCK]
+        [MATCH, ABOUT, AGREED, RELEASE, VERDICT]
             .into_iter()
-            .try_for_each(|ending| owner_only::erase(&self.path(ending)))
+            .try_for_each(|ending| owner_only::erase(&self.path(ending)))?;
+        owner_only::erase_unfinished_writes(&self.0)?;
+        owner_only::erase(&self.path(LOCK))
     }
+
+    /// Whether the signed state is among the evidence, so that the rest belongs there.
+    fn is_evidence(&self, home: &Path) -> bool {
+        let path = self.path(MATCH);
+        let name = path.file_name().unwrap_or_default();
+        home.join(EVIDENCE).join(name).exists()
+    }
+
+    /// What it is about after the signed state: a crash in between leaves no state that cannot be read, and
+    /// the rest follows when the directory is next read.
 
     fn set_aside(&self, home: &Path) -> Result<PathBuf, Error> {
         let directory = home.join(EVIDENCE);
         owner_only::make_dir(&directory)?;
-        for ending in [AGREED, RELEASE, VERDICT, MATCH] {
+        for ending in [AGREED, RELEASE, VERDICT, MATCH, ABOUT] {
             let from = self.path(ending);
             if let Some(name) = from.file_name()
                 && from.exists()
@@ -382,100 +433,20 @@ impl Files {
                 })?;
             }
         }
-        owner_only::erase(&self.path(LOCK))?;
+        self.erase()?;
         Ok(directory)
     }
+}
+
+/// What it is about, with the signed state after it.
+fn decode_version_1(bytes: &[u8]) -> Option<((About, List), SignedState)> {
+    let mut reader = Reader::new(bytes);
+    let about = about::decode(&mut reader)?;
+    Some((about, SignedState::decode(reader.rest())?))
 }
 
 /// Directory and name of the file: none can stand in another's place.
 fn purpose(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     format!("{DIRECTORY}/{}", name.to_string_lossy())
-}
-
-/// Version (1 byte); what it is about, as JSON with its length before it (4); number of people (4), then
-/// for each its line (4), the length of its layout (4) and the layout. The signed state follows.
-fn encode(about: &About, requested: &List) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let (descriptor, address) = match &about.mediator {
-        Some((descriptor, address)) => (Some(descriptor.to_string()), address.clone()),
-        None => (None, String::new()),
-    };
-    let place = |field: Field| Some((field.name().to_owned(), requested.columns.index_of(field)?));
-    let written = Written {
-        peer: about.peer.to_string(),
-        begun: about.begun,
-        descriptor,
-        address,
-        wide: about.wide,
-        peer_people: about.peer_people,
-        output: about.output.clone(),
-        force: about.force,
-        json: about.json,
-        schema: requested.schema.name().to_owned(),
-        header: requested.header().to_vec(),
-        places: Field::ALL.into_iter().filter_map(place).collect(),
-        rows_left_out: requested.report.rows_left_out,
-    };
-    let too_long = Error::TooLong {
-        what: "what a session is about, in bytes,",
-        max: FILE_BYTES_MAX,
-    };
-    // Serialising fails for a path that is not UTF-8 alone.
-    let json = serde_json::to_vec(&written).map_err(|_| Error::TooLong {
-        what: "the path of the output, in characters of UTF-8,",
-        max: 0,
-    })?;
-    let mut out = Writer::with_room(json.len() + 256 * requested.people.len());
-    out.u8(VERSION);
-    out.bytes_u32(&json);
-    out.u32(u32::try_from(requested.people.len()).map_err(|_| too_long)?);
-    for person in &requested.people {
-        out.u32(person.line);
-        out.bytes_u32(&record_codec::encode(person)?);
-    }
-    Ok(out.finish())
-}
-
-fn decode(bytes: &[u8]) -> Option<(About, List, SignedState)> {
-    let mut reader = Reader::new(bytes);
-    if reader.u8()? != VERSION {
-        return None;
-    }
-    let written: Written = serde_json::from_slice(reader.bytes_u32()?).ok()?;
-    let count = reader.u32()?;
-    let mut people = Vec::new();
-    for _ in 0..count {
-        let line = reader.u32()?;
-        people.push(record_codec::decode(reader.bytes_u32()?, line)?);
-    }
-    let state = SignedState::decode(reader.rest())?;
-    let places = written.places.iter();
-    let places: Option<Vec<_>> = places
-        .map(|(name, place)| Some((Field::named(name)?, *place)))
-        .collect();
-    let requested = List {
-        schema: Schema::named(&written.schema)?,
-        columns: Columns::restored(written.header, &places?)?,
-        report: ListReport {
-            people: count,
-            rows_left_out: written.rows_left_out,
-            ..ListReport::default()
-        },
-        people,
-    };
-    let mediator = match written.descriptor {
-        Some(text) => Some((text.parse().ok()?, written.address)),
-        None => None,
-    };
-    let about = About {
-        peer: written.peer.parse().ok()?,
-        begun: written.begun,
-        mediator,
-        wide: written.wide,
-        peer_people: written.peer_people,
-        output: written.output,
-        force: written.force,
-        json: written.json,
-    };
-    Some((about, requested, state))
 }

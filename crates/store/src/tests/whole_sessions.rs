@@ -15,18 +15,22 @@ use protocol::{
 const ELEMENTS: u32 = 4;
 
 fn four() -> ByClass<Ceiling> {
+    narrow(ELEMENTS)
+}
+
+fn narrow(elements: u32) -> ByClass<Ceiling> {
     ByClass {
-        narrow: Ceiling::new(ELEMENTS).unwrap(),
+        narrow: Ceiling::new(elements).unwrap(),
         wide: None,
     }
 }
 
-fn terms() -> Terms {
+fn terms(ceilings: ByClass<Ceiling>) -> Terms {
     Terms {
         schema_name: "test-v1".into(),
         schema_digest: [7; 32],
         mediator: Mediator::None,
-        ceilings: four().map(|_, ceiling| Ceilings::all(ceiling)),
+        ceilings: ceilings.map(|_, ceiling| Ceilings::all(ceiling)),
         window: SettlingWindow::DEFAULT,
         reference: String::new(),
     }
@@ -34,6 +38,16 @@ fn terms() -> Terms {
 
 /// Runs both sides; gives what the initiator, who asks for what the other holds, kept and got.
 pub(super) fn played(table: PreparedTable) -> (Arc<SignedState>, Receipt, Vec<HashedIdentity>) {
+    played_at(ELEMENTS, &[HashedIdentity::from_bytes([7; 32])], table)
+}
+
+/// The same with what both sides ask for, under a ceiling of so many elements.
+pub(super) fn played_at(
+    elements: u32,
+    asked: &[HashedIdentity],
+    table: PreparedTable,
+) -> (Arc<SignedState>, Receipt, Vec<HashedIdentity>) {
+    let ceilings = narrow(elements);
     let mut rng = ChaCha20Rng::from_seed([9; 32]);
     let keys = [1, 101].map(|seed| Arc::new(NodeKey::from_seed(&[seed; 32])));
     let mut other_rng = ChaCha20Rng::from_seed([4; 32]);
@@ -42,18 +56,18 @@ pub(super) fn played(table: PreparedTable) -> (Arc<SignedState>, Receipt, Vec<Ha
         wide: None,
     };
     let other =
-        PreparedTable::prepare(held, four(), Mediator::None, &mut other_rng, |_| ()).unwrap();
+        PreparedTable::prepare(held, ceilings, Mediator::None, &mut other_rng, |_| ()).unwrap();
     let mut side = |role: Role, own: usize, table| {
         let requested = ByClass {
-            narrow: vec![HashedIdentity::from_bytes([7; 32])],
+            narrow: asked.to_vec(),
             wide: None,
         };
         let setup = Setup {
             role,
             key: Arc::clone(&keys[own]),
             peer: keys[1 - own].id(),
-            terms: terms(),
-            questions: QuestionSet::prepare(requested, four(), &mut rng).unwrap(),
+            terms: terms(ceilings),
+            questions: QuestionSet::prepare(requested, ceilings, &mut rng).unwrap(),
             table,
         };
         Session::new(setup, &mut rng).unwrap()
