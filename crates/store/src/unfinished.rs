@@ -147,7 +147,7 @@ impl Unfinished {
             return Ok(());
         };
         if files.path(MATCH).exists() {
-            // It was signed while the lock was waited for.
+            // It was signed since the directory was read.
             return Ok(());
         }
         if files.is_evidence(&self.home) {
