@@ -416,7 +416,6 @@ impl Files {
 
     /// What it is about after the signed state: a crash in between leaves no state that cannot be read, and
     /// the rest follows when the directory is next read.
-
     fn set_aside(&self, home: &Path) -> Result<PathBuf, Error> {
         let directory = home.join(EVIDENCE);
         owner_only::make_dir(&directory)?;
