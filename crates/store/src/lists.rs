@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Store::each_person`]; [`Error::WrongState`] after [`READS_MAX`] attempts.
+    /// As [`Store::each_person`]; [`Error::WrongState`] after four attempts.
     pub fn fold_people<T>(
         &self,
         kind: ListKind,
