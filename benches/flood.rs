@@ -2,9 +2,10 @@
 //!
 //! `cargo bench --bench flood [-- KIND]`, by default all kinds. One `tacit relay run`; 1,200 connections a
 //! second without a key, bare or with a whole ClientHello, from one address, from four networks, and from
-//! the honest caller's own network; meanwhile ten times a node asks the mediator for its time, over a
-//! line with a round trip of 160 ms, each time from an address that the relay does not know. Fails below
-//! nine of ten. Bounded: no kind lasts longer than a minute, or has more than 12,000 strangers at once.
+//! the honest caller's own /24; meanwhile ten times a node asks the mediator for its time, over a line
+//! with a round trip of 160 ms, each time from an address that the relay does not know, and once from one
+//! that it does. Fails below nine of ten; where chance decides, below seven. With `TACIT=PROGRAM` another build is flooded. Bounded: no kind lasts longer than a
+//! minute, or has more than 12,000 strangers at once.
 
 #[path = "../tests/support/strangers.rs"]
 mod strangers;
@@ -14,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use pairing::{NodeId, NodeKey};
@@ -33,17 +34,47 @@ const BEFORE_THE_FIRST: Duration = Duration::from_secs(6);
 const KIND_MAX: Duration = Duration::from_secs(60);
 const CALLS: u32 = 10;
 const ANSWERED_MIN: u32 = 9;
+/// Each is still there with a probability of 0.9 or a little less: fewer happen once in fifty times.
+const ANSWERED_BY_CHANCE_MIN: u32 = 7;
 const NODE: [u8; 32] = [1; 32];
 /// Between strangers who come together.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Whence strangers come, by their number.
-type Whence = fn(u32) -> [u8; 4];
+/// One kind of flood.
+struct Kind {
+    name: &'static str,
+    /// Whence strangers come, by their number.
+    strangers: fn(u32) -> [u8; 4],
+    /// Whence the node comes, by the number of its call.
+    node: fn(u8) -> [u8; 4],
+    answered_min: u32,
+}
 
-const WHENCE: [(&str, Whence); 3] = [
-    ("from one address", |_| [127, 1, 0, 1]),
-    ("from four networks", |n| [127, 1 + (n % 4) as u8, 0, 1]),
-    ("from the honest network", |_| [127, 9, 0, 250]),
+const KINDS: [Kind; 4] = [
+    Kind {
+        name: "from one address",
+        strangers: |_| [127, 1, 0, 1],
+        node: |call| [127, 9, 0, 1 + call],
+        answered_min: ANSWERED_MIN,
+    },
+    Kind {
+        name: "from four networks",
+        strangers: |n| [127, 1 + (n % 4) as u8, 0, 1],
+        node: |call| [127, 9, 0, 1 + call],
+        answered_min: ANSWERED_MIN,
+    },
+    Kind {
+        name: "from the node's network",
+        strangers: |_| [127, 9, 0, 250],
+        node: |call| [127, 9, 0, 1 + call],
+        answered_min: ANSWERED_BY_CHANCE_MIN,
+    },
+    Kind {
+        name: "the same, to a node that is known",
+        strangers: |_| [127, 9, 0, 250],
+        node: |_| [127, 9, 0, 1],
+        answered_min: ANSWERED_MIN,
+    },
 ];
 
 fn main() {
@@ -63,27 +94,27 @@ fn main() {
     );
     let mut all_well = true;
     for (what, says) in [("bare", Vec::new()), ("ClientHello", hello)] {
-        for (whence, address) in WHENCE {
-            let kind = format!("{what} {whence}");
-            if only.as_ref().is_some_and(|only| !kind.contains(only)) {
+        for kind in &KINDS {
+            let name = format!("{what}, {}", kind.name);
+            if only.as_ref().is_some_and(|only| !name.contains(only)) {
                 continue;
             }
             let relay = Hosted::start();
-            let flooded = timeout_all(&runtime, flood_and_ask(&relay, address, says.clone()));
+            let flooded = timeout_all(&runtime, flood_and_ask(&relay, kind, says.clone()));
             let Some((answered, came, seconds)) = flooded else {
-                println!("{kind:38} not over in time");
+                println!("{name:47} not over in time");
                 all_well = false;
                 continue;
             };
             println!(
-                "{kind:38} {answered} of {CALLS} answered; {came} strangers in {seconds:.1} s; the relay's peak {} KiB",
+                "{name:47} {answered} of {CALLS} answered; {came} strangers in {seconds:.1} s; the relay's peak {} KiB",
                 relay.peak_kib()
             );
-            all_well &= answered >= ANSWERED_MIN;
+            all_well &= answered >= kind.answered_min;
         }
     }
     if !all_well {
-        println!("fewer than {ANSWERED_MIN} of {CALLS}");
+        println!("too few");
         std::process::exit(1);
     }
 }
@@ -94,24 +125,24 @@ fn timeout_all<T>(runtime: &tokio::runtime::Runtime, work: impl Future<Output = 
 
 /// Floods a relay, and asks it meanwhile: how many calls were answered, how many strangers came, in how
 /// many seconds.
-async fn flood_and_ask(relay: &Hosted, whence: Whence, says: Vec<u8>) -> (u32, usize, f64) {
-    let start = Instant::now();
+async fn flood_and_ask(relay: &Hosted, kind: &Kind, says: Vec<u8>) -> (u32, usize, f64) {
     let came = Arc::new(AtomicUsize::new(0));
-    let flooding = tokio::spawn(flood(relay.address, whence, says, came.clone()));
-    sleep(BEFORE_THE_FIRST).await;
-    let callers = AtomicU32::new(0);
-    let next = move || {
-        let caller = callers.fetch_add(1, Relaxed);
-        IpAddr::from([127, 9, 0, 1 + caller as u8])
-    };
+    let (node, calls) = (kind.node, AtomicU8::new(0));
+    let next = move || IpAddr::from(node(calls.fetch_add(1, Relaxed)));
     let line = Line::delayed(next, relay.address, ROUND_TRIP / 2).await;
     let tls = PinnedTls::new(&NODE, *relay.id.as_bytes()).expect("a key");
     let (address, limits) = (line.address.to_string(), Limits::default());
+    let ask = async || match RelayConnection::connect(&address, &tls, &limits).await {
+        Ok(mut link) => link.time().await.is_ok(),
+        Err(_) => false,
+    };
+    assert!(ask().await, "a call before the flood");
+    let start = Instant::now();
+    let flooding = tokio::spawn(flood(relay.address, kind.strangers, says, came.clone()));
+    sleep(BEFORE_THE_FIRST).await;
     let mut answered = 0;
     for _ in 0..CALLS {
-        if let Ok(mut link) = RelayConnection::connect(&address, &tls, &limits).await {
-            answered += u32::from(link.time().await.is_ok());
-        }
+        answered += u32::from(ask().await);
     }
     let seconds = start.elapsed().as_secs_f64();
     flooding.abort();
@@ -119,7 +150,7 @@ async fn flood_and_ask(relay: &Hosted, whence: Whence, says: Vec<u8>) -> (u32, u
 }
 
 /// Has strangers come for ever, each of whom stays until it is sent away.
-async fn flood(to: SocketAddr, whence: Whence, says: Vec<u8>, came: Arc<AtomicUsize>) {
+async fn flood(to: SocketAddr, whence: fn(u32) -> [u8; 4], says: Vec<u8>, came: Arc<AtomicUsize>) {
     let (places, says) = (
         Arc::new(Semaphore::new(STRANGERS_AT_ONCE_MAX)),
         Arc::new(says),
@@ -209,7 +240,8 @@ impl Drop for Hosted {
 }
 
 fn tacit(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tacit"));
+    let built = || env!("CARGO_BIN_EXE_tacit").into();
+    let mut command = Command::new(std::env::var_os("TACIT").unwrap_or_else(built));
     command
         .args(args)
         .arg("--home")

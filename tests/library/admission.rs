@@ -247,3 +247,40 @@ fn strangers_from_its_own_network_displace_nobody_who_proved_its_key_from_there_
         }
     }
 }
+
+#[test]
+fn peers_come_in_while_nobody_looks_and_one_of_them_cannot_take_all_places() {
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let tls = EnrolledTls::new(&HOST, Arc::new(|_| true)).unwrap();
+        let limits = Limits {
+            places: Places {
+                proven_per_key: 3,
+                ..PLACES
+            },
+            ..limits()
+        };
+        let mut listener = EnrolledListener::open("127.0.0.1:0", tls, limits.clone())
+            .await
+            .unwrap();
+        let address = listener.address().unwrap();
+        let calls = async |seed: u8| {
+            let stream = come(Ipv4Addr::LOCALHOST.into(), address).await.unwrap();
+            let tls = PinnedTls::new(&[seed; 32], public(HOST[0])).unwrap();
+            call_over(stream, &tls, &limits).await
+        };
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            open.push(calls(HONEST).await.unwrap());
+        }
+        assert!(calls(HONEST).await.is_err());
+        open.push(calls(HONEST + 1).await.unwrap());
+        // Once they are looked at, there is room again.
+        let mut met = Vec::new();
+        while met.len() < 4 {
+            met.extend(listener.next().await.1.ok());
+        }
+        assert_eq!(met[3].1, public(HONEST + 1));
+        assert!(calls(HONEST).await.is_ok());
+    });
+}

@@ -56,7 +56,8 @@ where
                 let mut bytes = Vec::new();
                 // Into memory, which takes it.
                 let _ = alert.write_all(&mut bytes);
-                close_after(stream, &bytes).await;
+                // Boxed: it has a buffer, and thousands wait above for their first bytes.
+                Box::pin(close_after(stream, &bytes)).await;
                 return Err(tls_error(&error));
             }
         }

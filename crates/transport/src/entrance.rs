@@ -38,7 +38,7 @@ const VISITS_WAITING_MAX: usize = 256;
 
 /// Where connections come, for as long as this lives.
 pub struct Entrance<T> {
-    visits: mpsc::Receiver<(SocketAddr, Result<T, Error>)>,
+    visits: mpsc::Receiver<Visit<T>>,
     address: Result<SocketAddr, Error>,
     accepting: AbortHandle,
 }
@@ -115,7 +115,7 @@ impl<T: Send + 'static> Entrance<T> {
     /// May be dropped and called again.
     pub async fn next(&mut self) -> (SocketAddr, Result<T, Error>) {
         match self.visits.recv().await {
-            Some(visit) => visit,
+            Some((from, visit)) => (from, visit.map(|(made, _place)| made)),
             // The task that accepts lives as long as this.
             None => std::future::pending().await,
         }
@@ -129,6 +129,10 @@ impl<T> Drop for Entrance<T> {
     }
 }
 
+/// Where a connection is from, and what was made of it, with its place until it is taken: so one key
+/// cannot fill the queue.
+type Visit<T> = (SocketAddr, Result<(T, Place<T>), Error>);
+
 /// What the tasks of one entrance share.
 struct Doorkeeper<T> {
     seated: Mutex<Seated>,
@@ -136,7 +140,7 @@ struct Doorkeeper<T> {
     tls: EnrolledTls,
     hello: Duration,
     handshake: Duration,
-    told: mpsc::Sender<(SocketAddr, Result<T, Error>)>,
+    told: mpsc::Sender<Visit<T>>,
 }
 
 struct Seated {
@@ -250,10 +254,9 @@ impl<T: Send + 'static> Visitor<T> {
             () = displaced => Err(Error::Displaced),
             outcome = place.outcome(stream, proven) => outcome,
         };
-        let told = &place.doorkeeper.told;
+        let told = place.doorkeeper.told.clone();
         match outcome {
-            // Its place is held until it has been taken: so one key cannot fill the queue.
-            Ok(made) => drop(told.send((from, Ok(made))).await),
+            Ok(made) => drop(told.send((from, Ok((made, place)))).await),
             // Without room it is not told: strangers must not be able to make anybody wait.
             Err(error) => drop(told.try_send((from, Err(error)))),
         }
