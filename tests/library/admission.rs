@@ -168,7 +168,7 @@ impl Hosted {
 
 /// Has strangers come from these addresses, one after the other, who say `says` and nothing more; returns
 /// once all have been sent away for whom the listener has no places.
-async fn strangers_come(addresses: fn(u8) -> Ipv4Addr, to: SocketAddr, says: &[u8]) -> JoinSet<()> {
+async fn strangers_come(addresses: Whence, to: SocketAddr, says: &[u8]) -> JoinSet<()> {
     let mut there = JoinSet::new();
     for n in 0..STRANGERS {
         let mut stranger = come(IpAddr::V4(addresses(n as u8)), to).await.unwrap();
@@ -187,8 +187,10 @@ async fn sent_away(mut stream: TcpStream) {
     while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
 }
 
-/// Whence strangers come.
-const FLOODS: [(&str, fn(u8) -> Ipv4Addr); 3] = [
+/// Whence strangers come, by their number.
+type Whence = fn(u8) -> Ipv4Addr;
+
+const FLOODS: [(&str, Whence); 3] = [
     ("one address", |_| Ipv4Addr::new(127, 1, 0, 1)),
     ("one network", |n| Ipv4Addr::new(127, 1, n, 1)),
     ("four networks", |n| Ipv4Addr::new(127, 1 + n % 4, 0, n)),
