@@ -186,6 +186,8 @@ impl BlindedBatch {
         }
         let points = decode_all(elements(evaluated.elements, count)?)?;
         let sent = self.sent(range.clone());
+        // Encoded here, and where they were kept, sealed under a key that only this process has: no bytes of
+        // a peer or of a disk that somebody wrote to come this far.
         let asked = decode_all(elements(sent, count)?).expect("this side encoded them itself");
 
         let seed = proof::batch_seed(evaluated.context, &holder.public, sent, evaluated.elements);

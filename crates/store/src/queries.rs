@@ -91,7 +91,7 @@ impl Store {
         })
     }
 
-    /// Takes a clerk's query; from now on it is asked in every session.
+    /// Takes a clerk's query; from now on it is among what is to be asked, of each peer until that has answered.
     ///
     /// # Errors
     ///

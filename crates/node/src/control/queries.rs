@@ -26,7 +26,7 @@ const QUERIES_TOLD_MAX: usize = 1000;
 /// A session in progress changes all the time; a watcher looks again after this at the earliest.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes a query in; from now on it is asked in every session.
+/// Takes a query in; from the next tick on it is asked in every session, of each peer until that has answered.
 pub(super) async fn submit(
     context: &Context,
     client: ClientNumber,
